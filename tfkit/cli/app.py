@@ -1,0 +1,101 @@
+"""Wires the commands, turns exceptions into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+import typer
+
+from tfkit.errors import EXIT_BUG, EXIT_INTERRUPTED, TfkitError
+
+# Command, module that defines it as `run`; the order is the one of `tfkit --help`.
+COMMANDS = {
+    "export": "tfkit.cli.export",
+    "inspect": "tfkit.cli.inspect",
+    "warmup-gen": "tfkit.cli.warmup_gen",
+    "serve": "tfkit.cli.serve",
+    "predict": "tfkit.cli.predict",
+    "proto": "tfkit.cli.proto",
+    "doctor": "tfkit.cli.doctor",
+}
+
+HELP = """
+From any TensorFlow model to a warm, proven EAS service, on one laptop.
+
+export MODEL, inspect it, make its warm-up file with warmup-gen, serve it, ask it with predict.
+"""
+
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """The Typer application with every command, or with just one so that nothing else is imported."""
+    app = typer.Typer(
+        name="tfkit",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=only is None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name, module in COMMANDS.items():
+        if only in (None, name):
+            app.command(name)(import_module(module).run)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from tfkit import __version__
+
+        typer.echo(f"tfkit {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """From any TensorFlow model to a warm, proven EAS service, on one laptop."""
+
+
+def main() -> None:
+    """Entry point of the ``tfkit`` command."""
+    argv = sys.argv[1:]
+    only = argv[0] if argv and argv[0] in COMMANDS and "_TFKIT_COMPLETE" not in os.environ else None
+    sys.exit(guard(lambda: build_app(only)(standalone_mode=True)))
+
+
+def guard(action: Callable[[], object]) -> int:
+    """Runs ``action``; an error of tfkit becomes its message on stderr and its exit code, without a traceback.
+
+    With ``TFKIT_DEBUG=1`` the traceback is shown as well. Bugs keep theirs always.
+    """
+    try:
+        action()
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else int(bool(exit_.code))
+    except KeyboardInterrupt:
+        sys.stderr.write("\ntfkit: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`tfkit inspect | head`): not an error, and nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TfkitError as error:
+        if os.environ.get("TFKIT_DEBUG") == "1":
+            _print_traceback()
+        sys.stderr.write(f"tfkit: error: {error}\n")
+        return error.exit_code
+    except Exception:
+        _print_traceback()
+        sys.stderr.write("tfkit: this is a bug in tfkit: please report it with the lines above\n")
+        return EXIT_BUG
+    return 0
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()

@@ -1,0 +1,38 @@
+"""What commands print: results on stdout, notes on stderr, JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_text(text: str) -> None:
+    """Writes one result to stdout."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def print_json(value: Any) -> None:
+    """Writes a value as JSON, keys sorted, four spaces of indent, as EAS's documents show theirs."""
+    print_text(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """Writes one line for people to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", to_stderr: bool = False) -> None:
+    """Writes a table for people; imports rich only now."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(stderr=to_stderr, soft_wrap=False).print(table)

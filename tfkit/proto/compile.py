@@ -1,0 +1,26 @@
+"""Compiles the ``.proto`` files beside it into ``descriptors.pb``: ``python -m tfkit.proto.compile`` (needs grpcio-tools).
+
+The compiled descriptors are committed; a test compares them with the ``.proto`` files.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def compile_descriptors(output: Path) -> None:
+    """Writes the descriptor set of all ``.proto`` files of this folder to ``output``."""
+    from grpc_tools import protoc
+
+    sources = sorted(str(path) for path in HERE.glob("*.proto"))
+    code = protoc.main(["protoc", f"--proto_path={HERE}", f"--descriptor_set_out={output}", *sources])
+    if code:
+        raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    compile_descriptors(HERE / "descriptors.pb")
+    sys.stdout.write(f"wrote {HERE / 'descriptors.pb'}\n")
