@@ -1,0 +1,1 @@
+"""SavedModels on disk: reading them lazily, without TensorFlow."""
