@@ -1,0 +1,77 @@
+"""``tfkit warmup-gen`` as a person and as a program use it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tfkit import proto
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A SavedModel that hands on ``images``, ``float32[?, 4]``, as ``scores``."""
+    saved = proto.message("tensorflow.SavedModel")(saved_model_schema_version=1)
+    metagraph = saved.meta_graphs.add()
+    metagraph.meta_info_def.tags.append("serve")
+    metagraph.graph_def.node.add(name="images", op="Placeholder").attr["dtype"].type = 1
+    signature = metagraph.signature_def["predict_images"]
+    signature.method_name = "tensorflow/serving/predict"
+    for place, name in ((signature.inputs, "images"), (signature.outputs, "scores")):
+        place[name].name = "images:0"
+        place[name].dtype = 1
+        for size in (-1, 4):
+            place[name].tensor_shape.dim.add(size=size)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def warmup_gen(model):
+    """Runs ``tfkit warmup-gen MODEL`` beside the model."""
+
+    def run(*options):
+        command = [sys.executable, "-m", "tfkit.cli", "warmup-gen", str(model), *options]
+        return subprocess.run(command, cwd=model.parent, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+def test_the_table_shows_what_the_file_holds(warmup_gen, model):
+    done = warmup_gen("--input", "images=[1, 2, 3, 4]", "--fetch", "scores")
+    assert done.returncode == 0, done.stderr
+    for words in ("images", "float32", "1, 4", "1 to 4", "1, 2, 3, 4", "predict_images", "scores", "warm_up_test.bin"):
+        assert words in done.stdout, words
+    assert done.stderr == ""
+    assert (model.parent / "warm_up_test.bin").stat().st_size > 0
+
+
+def test_json_has_a_fixed_form_and_notes_go_to_stderr(warmup_gen):
+    done = warmup_gen("--json", "--batch-size", "2", "--seed", "5", "--output", "w.bin")
+    report = json.loads(done.stdout)
+    assert "nothing was given for input 'images'" in done.stderr
+    assert set(report) == {"path", "signature_name", "output_filter", "size_bytes", "sha256", "inputs"}
+    (held,) = report["inputs"]
+    assert set(held) == {"name", "dtype", "shape", "first", "low", "high", "made_up"}
+    assert (held["dtype"], held["shape"], held["made_up"]) == ("DT_FLOAT", [2, 4], True)
+    assert 0 <= held["low"] < held["high"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--input", "images"), 2, "expected NAME=@FILE"),
+        (("--input", "image=zeros"), 3, "Did you mean 'images'?"),
+        (("--input", "images=@none.npy"), 3, "none.npy does not exist"),
+        (("--batch-size", "0"), 2, "than or equal to 1"),
+        (("--output", "model"), 3, "is a folder"),
+    ],
+)
+def test_bad_options_end_with_a_message_and_a_code(warmup_gen, model, options, code, words):
+    done = warmup_gen(*options)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(each.name for each in model.parent.iterdir()) == ["model"]

@@ -1,0 +1,174 @@
+"""What a graph says about its inputs, on models that TensorFlow and Keras made, and that the domain is right there."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from tfkit.errors import ModelError
+from tfkit.graph.domains import IntRange, Vocabulary, input_domains
+from tfkit.graph.values import combine
+from tfkit.inputs import make_inputs, random_for_missing
+from tfkit.runtime import Runtime
+from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.tensors import DType, Signature, TensorSpec
+
+COLOURS = (b"red", b"green", b"blue")
+EXPECTED = {
+    "embedding_int32": IntRange(0, 50),
+    "embedding_int64": IntRange(0, 51),
+    "embedding_float": IntRange(0, 52),
+    "string_lookup": Vocabulary(COLOURS),
+    "string_lookup_closed": Vocabulary(COLOURS, closed=True),
+    "string_lookup_buckets": Vocabulary(COLOURS),
+    "string_lookup_file": Vocabulary(COLOURS),
+    "integer_lookup": Vocabulary((10, 20, 30)),
+    "text_vectorization": Vocabulary(COLOURS),
+    "category_one_hot": IntRange(0, 7),
+    "category_multi_hot": IntRange(0, 7),
+    "hashing": None,
+    "discretization": None,
+    "branches": IntRange(0, 20),
+    "loop": IntRange(0, 20),
+    "cases": IntRange(0, 20),
+    "moved": IntRange(0, 20),
+    "columns": IntRange(0, 2),
+    "constant_table": IntRange(0, 33),
+    "coordinates": IntRange(0, 2),
+    "segments": IntRange(0, 6),
+    "modulo": None,
+    "clipped": None,
+    "digits": Vocabulary(tuple(b"%d" % each for each in range(10)), closed=True),
+    "narrowest": IntRange(0, 9),
+    "partitioned": IntRange(0, 21),
+    "reference_variable": IntRange(0, 22),
+    "table_file": Vocabulary(COLOURS),
+    "table_without_buckets": Vocabulary(COLOURS, closed=True),
+}
+
+
+def domains_of(folder):
+    return input_domains(folder, find_signature(read_signatures(folder)))
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_domain_of_an_input_is_read_off_the_graph(graph_models, name):
+    assert domains_of(graph_models / name).get("x") == EXPECTED[name]
+
+
+def test_every_input_has_a_domain_of_its_own(graph_models):
+    assert domains_of(graph_models / "three_inputs") == {"ids": IntRange(0, 12), "word": Vocabulary(COLOURS)}
+
+
+def test_a_picture_is_bytes_of_one(graph_models):
+    keys = domains_of(graph_models / "picture")["x"].keys
+    assert len(set(keys)) > 1
+    assert all(key.startswith(b"\x89PNG") for key in keys)
+
+
+def test_random_inputs_inside_their_domains_run_in_the_real_runtime(graph_models):
+    """No model refuses them, at two batch sizes and with several seeds."""
+    with Runtime("cpu") as runtime:
+        for name in [*EXPECTED, "three_inputs", "picture"]:
+            signature = find_signature(read_signatures(graph_models / name))
+            domains = input_domains(graph_models / name, signature)
+            model = runtime.load(graph_models / name)
+            options = random_for_missing((), signature)
+            for batch_size, seed in ((1, 0), (5, 1), (5, 2)):
+                inputs = make_inputs(options, signature, batch_size=batch_size, seed=seed, domains=domains)
+                outputs = model.predict(inputs)
+                assert all(isinstance(each, np.ndarray) for each in outputs.values()), name
+            model.close()
+
+
+def test_a_missing_vocabulary_file_is_a_model_error(graph_models, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes((graph_models / "string_lookup_file" / "saved_model.pb").read_bytes())
+    with pytest.raises(ModelError, match=r"vocabulary .*words\.txt"):
+        domains_of(tmp_path)
+
+
+def test_the_text_form_says_the_same(graph_models, tmp_path):
+    from google.protobuf import text_format
+
+    from tfkit import proto
+
+    data = (graph_models / "string_lookup" / "saved_model.pb").read_bytes()
+    model = proto.message("tensorflow.SavedModel").FromString(data)
+    (tmp_path / "saved_model.pbtxt").write_text(text_format.MessageToString(model))
+    assert domains_of(tmp_path) == {"x": Vocabulary(COLOURS)}
+
+
+def test_a_large_table_is_not_read(saved_model):
+    """Its shape bounds the input; its 64 MB stay on disk."""
+
+    def fill(metagraph):
+        nodes = metagraph.graph_def.node
+        nodes.add(name="x", op="Placeholder")
+        table = nodes.add(name="table", op="Const").attr["value"].tensor
+        table.dtype = 1
+        for size in (4, 1 << 22):
+            table.tensor_shape.dim.add(size=size)
+        table.tensor_content = bytes(1 << 26)
+        nodes.add(name="axis", op="Const").attr["value"].tensor.dtype = 3
+        nodes.add(name="y", op="GatherV2", input=["table", "x", "axis"])
+
+    folder = saved_model(fill)
+    signature = Signature("s", (TensorSpec("x", DType.INT32, (None,), "x:0"),), ())
+    tracemalloc.start()
+    try:
+        assert input_domains(folder, signature) == {"x": IntRange(0, 4)}
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_graph_without_an_end_is_left_at_that(saved_model):
+    """A function that calls itself, and a loop of nodes."""
+
+    def fill(metagraph):
+        nodes = metagraph.graph_def.node
+        nodes.add(name="x", op="Placeholder")
+        nodes.add(name="a", op="Merge", input=["x", "b"])
+        nodes.add(name="b", op="NextIteration", input=["a"])
+        nodes.add(name="call", op="PartitionedCall", input=["a"]).attr["f"].func.name = "again"
+        nodes.add(name="y", op="GatherV2", input=["call", "x", "b"])
+        function = metagraph.graph_def.library.function.add()
+        function.signature.name = "again"
+        function.signature.input_arg.add(name="v")
+        function.signature.output_arg.add(name="w")
+        inner = function.node_def.add(name="inner", op="PartitionedCall", input=["v"])
+        inner.attr["f"].func.name = "again"
+        function.ret["w"] = "inner:output:0"
+
+    signature = Signature("s", (TensorSpec("x", DType.INT32, (None,), "x:0"),), ())
+    assert input_domains(saved_model(fill), signature) == {}
+
+
+@pytest.mark.parametrize(
+    "op", ["GatherV2", "OneHot", "DenseBincount", "LookupTableFindV2", "ResourceGather", "GatherNd"]
+)
+def test_nodes_that_lack_inputs_and_attributes_say_nothing(saved_model, op):
+    def fill(metagraph):
+        nodes = metagraph.graph_def.node
+        nodes.add(name="x", op="Placeholder")
+        nodes.add(name="first", op=op, input=["x"])
+        nodes.add(name="second", op=op, input=["nowhere:7", "x:0", "^x"])
+        nodes.add(name="third", op=op, input=["x", "x", "x", "x"])
+
+    signature = Signature("s", (TensorSpec("x", DType.INT32, (None,), "x:0"),), ())
+    assert input_domains(saved_model(fill), signature) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (None, IntRange(0, 5), IntRange(0, 5)),
+        (IntRange(0, 9), IntRange(2, 20), IntRange(2, 9)),
+        (IntRange(0, 2), IntRange(5, 9), IntRange(0, 2)),
+        (IntRange(0, 25), Vocabulary((10, 20, 30)), Vocabulary((10, 20), closed=True)),
+        (Vocabulary((b"a", b"b")), Vocabulary((b"b", b"c")), Vocabulary((b"b",))),
+        (Vocabulary((b"a",)), Vocabulary((b"c",), closed=True), Vocabulary((b"a",), closed=True)),
+    ],
+)
+def test_two_uses_leave_what_both_take(first, second, both):
+    assert combine(first, second) == both

@@ -1,0 +1,136 @@
+"""Warm-up files: one request that fits the model, as it was asked for."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from tfkit import proto
+from tfkit.eas.messages import PredictRequest, encode_request
+from tfkit.errors import InputError, SignatureError, UsageError
+from tfkit.warmup.files import read_warmup
+from tfkit.warmup.generate import generate_warmup
+
+WORD = 'word=["red"]'
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "warm_up_test.bin"
+
+
+@pytest.fixture
+def images(tmp_path):
+    """An npy file of five rows of images."""
+    path = tmp_path / "images.npy"
+    np.save(path, np.arange(20.0).reshape(5, 4))
+    return path
+
+
+def test_the_file_is_one_message_that_protobuf_reads(model, output, images):
+    report = generate_warmup(model, output, inputs=[f"images=@{images}", "ids=[2]", WORD])
+    message = proto.message("PredictRequest").FromString(output.read_bytes())
+    assert message.signature_name == "serving_default"
+    assert list(message.inputs["images"].float_val) == [0, 1, 2, 3]
+    assert list(message.inputs["ids"].int64_val) == [2]
+    assert list(message.inputs["word"].string_val) == [b"red"]
+    assert not message.output_filter
+    assert report.size_bytes == output.stat().st_size
+    assert report.sha256 == hashlib.sha256(output.read_bytes()).hexdigest()
+
+
+def test_what_is_left_out_is_random_inside_what_the_graph_allows(model, output):
+    report = generate_warmup(model, output, batch_size=64)
+    request = read_warmup(output)
+    assert set(request.inputs["ids"].tolist()) == {0, 1, 2}
+    assert all(summary.made_up for summary in report.inputs)
+    assert len(request.inputs["word"]) == 64
+
+
+def test_the_same_seed_gives_the_same_file(model, output):
+    first = generate_warmup(model, output, seed=3)
+    assert generate_warmup(model, output, seed=3, force=True).sha256 == first.sha256
+    assert generate_warmup(model, output, seed=4, force=True).sha256 != first.sha256
+
+
+def test_signature_and_outputs_are_written_as_asked(model, output):
+    report = generate_warmup(model, output, signature="predict_images", fetch=["word", "ids"])
+    request = read_warmup(output)
+    assert (request.signature_name, request.output_filter) == ("predict_images", ("word", "ids"))
+    assert (report.signature_name, report.output_filter) == ("predict_images", ("word", "ids"))
+
+
+def test_samples_give_one_row_and_literals_all_of_theirs(model, output, images):
+    generate_warmup(model, output, inputs=[f"images=@{images}"])
+    assert read_warmup(output).inputs["images"].shape == (1, 4)
+    generate_warmup(model, output, inputs=[f"images=@{images}", "ids=[0, 1, 2]"], force=True)
+    request = read_warmup(output)
+    assert [len(request.inputs[name]) for name in ("images", "ids", "word")] == [3, 3, 3]
+
+
+def test_values_can_be_given_from_python(model, output):
+    values = {"images": np.ones((2, 4)), "ids": [0, 1], "word": np.array(["a", "b"])}
+    generate_warmup(model, output, inputs=values)
+    request = read_warmup(output)
+    assert request.inputs["images"].dtype == np.float32
+    assert request.inputs["word"].tolist() == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("signature_name", ["", "predict_images"])
+def test_a_whole_sample_request_keeps_its_rows_signature_and_outputs(model, output, tmp_path, signature_name):
+    sample = PredictRequest(
+        {
+            "images": np.ones((3, 4), np.float32),
+            "ids": np.array([0, 1, 2]),
+            "word": np.array([b"a", b"b", b"c"], dtype=object),
+        },
+        signature_name,
+        ("ids",),
+    )
+    (tmp_path / "sample.bin").write_bytes(encode_request(sample))
+    generate_warmup(model, output, inputs=[f"@{tmp_path / 'sample.bin'}"])
+    request = read_warmup(output)
+    assert request.inputs["images"].shape == (3, 4)
+    assert (request.signature_name, request.output_filter) == (signature_name, ("ids",))
+    generate_warmup(
+        model, output, inputs=[f"@{tmp_path / 'sample.bin'}"], signature="serving_default", fetch=["word"], force=True
+    )
+    request = read_warmup(output)
+    assert (request.signature_name, request.output_filter) == ("serving_default", ("word",))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"inputs": ["image=zeros"]}, SignatureError, "Did you mean 'images'"),
+        ({"inputs": ["images=[1, 2]"]}, SignatureError, r"shape \[2\]: expected float32\[\?, 4\]"),
+        ({"inputs": ["ids=[0.5]"]}, SignatureError, "0.5"),
+        ({"signature": "predict_image"}, SignatureError, "Did you mean 'predict_images'"),
+        ({"fetch": ["words"]}, SignatureError, "Did you mean 'word'"),
+        ({"fetch": ["ids", "ids"]}, UsageError, "twice"),
+        ({"batch_size": 0}, UsageError, "batch size 0"),
+        ({"inputs": ["@nothing.bin"]}, InputError, "does not exist"),
+    ],
+)
+def test_what_does_not_fit_leaves_no_file(model, output, settings, error, message):
+    with pytest.raises(error, match=message):
+        generate_warmup(model, output, **settings)
+    assert list(output.parent.glob("*warm_up*")) == []
+
+
+def test_a_file_is_replaced_only_by_force(model, output):
+    output.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="--force"):
+        generate_warmup(model, output)
+    assert output.read_bytes() == b"mine"
+    generate_warmup(model, output, force=True)
+    assert read_warmup(output).signature_name == "serving_default"
+
+
+def test_the_report_says_what_the_file_holds(model, output):
+    inputs = ["images=[[0.5, NaN, 1, 2]]", "ids=[1]", 'word=[{"b64": "/w=="}]']
+    summaries = {each.name: each for each in generate_warmup(model, output, inputs=inputs).inputs}
+    assert summaries["images"].first == (0.5, "nan", 1.0, 2.0)
+    assert summaries["images"].low is None
+    assert (summaries["ids"].low, summaries["ids"].high, summaries["ids"].shape) == (1, 1, (1,))
+    assert summaries["word"].first == ("\\xff",)

@@ -1,0 +1,164 @@
+"""The forms of ``--input``, the same for every command that takes inputs.
+
+    NAME=@FILE.npy          rows of samples
+    NAME=@FILE.npz[:KEY]    the array of that name, or the only one, or the one called KEY
+    NAME=@FILE.json[:KEY]   nested lists, or an object that holds them under NAME or KEY
+    NAME=random             seeded, bounded by what the graph does with the input
+    NAME=random:LO:HI       seeded, from LO up to but not including HI
+    NAME=zeros              zeros, false, or empty texts
+    NAME=JSON               a literal: 'x=[1.0, 2.0]', 'word=["a", "b"]'
+    NAME:DTYPE=...          any of these, with the dtype that the input must have: x:int64=[1]
+    @FILE.npz               a whole set of inputs, by name
+    @FILE.json              a whole set: {"x": [1.0]}, or a PredictRequest as protobuf JSON
+    @FILE.bin               a whole set: a serialized PredictRequest
+
+In JSON, complex numbers are texts (``"1+2j"``) and bytes that are no UTF-8 text are ``{"b64": "..."}``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfkit.errors import UsageError
+from tfkit.tensors import DType
+
+FORMS = "NAME=@FILE (npy, npz, json), NAME=random, NAME=random:LO:HI, NAME=zeros, NAME=JSON, or @FILE for a whole set"
+_KEYED_FILE = re.compile(r"(?P<path>.+\.(?:npz|json)):(?P<key>.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Values from a file; ``key`` picks one of several arrays in it."""
+
+    path: Path
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSource:
+    """Seeded random values, from ``low`` up to but not including ``high``; both ``None``: what the graph allows."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ZerosSource:
+    """Zeros, false, or empty texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiteralSource:
+    """A JSON value: a number, a text or nested lists of them."""
+
+    value: Any
+
+
+Source = FileSource | RandomSource | ZerosSource | LiteralSource
+
+
+@dataclass(frozen=True, slots=True)
+class InputOption:
+    """One ``--input``.
+
+    Attributes:
+        name: The input it is for; empty for a whole set of inputs.
+        source: Where the values come from.
+        dtype: The dtype that the user fixed, if any.
+        text: The option as it was given, for messages.
+    """
+
+    name: str
+    source: Source
+    dtype: DType | None = None
+    text: str = ""
+
+
+def parse_inputs(options: Sequence[str]) -> tuple[InputOption, ...]:
+    """Reads ``--input`` options; files are opened later, by ``make_inputs``.
+
+    Raises:
+        UsageError: An option has none of the known forms.
+
+    >>> parse_inputs(["x:int64=[1, 2]"])[0].dtype.short_name
+    'int64'
+    """
+    return tuple(_parse(text) for text in options)
+
+
+def _parse(text: str) -> InputOption:
+    if text.startswith("@"):
+        return InputOption("", _file(text), text=text)
+    target, equals, value = text.partition("=")
+    name, dtype = _target(target.strip())
+    if not equals or not name:
+        raise UsageError(f"input option {text!r} has no NAME=: expected {FORMS}")
+    return InputOption(name, _source(value.strip(), text), dtype, text)
+
+
+def _target(target: str) -> tuple[str, DType | None]:
+    name, colon, suffix = target.rpartition(":")
+    if colon:
+        try:
+            return name, DType.parse(suffix)
+        except ValueError:
+            pass  # the colon is part of the name, as in "images:0"
+    return target, None
+
+
+def _source(value: str, text: str) -> Source:
+    if value.startswith("@"):
+        return _file(value)
+    if value == "zeros":
+        return ZerosSource()
+    if value == "random" or value.startswith("random:"):
+        return _random(value, text)
+    try:
+        return LiteralSource(json.loads(value))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"input option {text!r} has a value that is not JSON ({error}): expected {FORMS}",
+            hint="Text goes in double quotes: 'word=[\"hello\"]'.",
+        ) from None
+
+
+def _file(value: str) -> FileSource:
+    place = value[1:]
+    if not place:
+        raise UsageError("an input option names no file after its @")
+    keyed = _KEYED_FILE.fullmatch(place)
+    # A file that really has such a name wins over reading the end as a key.
+    if keyed and not Path(place).exists():
+        return FileSource(Path(keyed["path"]), keyed["key"])
+    return FileSource(Path(place))
+
+
+def _random(value: str, text: str) -> RandomSource:
+    if value == "random":
+        return RandomSource()
+    bounds = [_number(part) for part in value.split(":")[1:]]
+    if len(bounds) != 2 or None in bounds:
+        raise UsageError(f"input option {text!r} has no two bounds: expected random:LO:HI with two numbers")
+    low, high = bounds
+    if low >= high:  # type: ignore[operator]
+        raise UsageError(f"input option {text!r} has an empty range: expected LO below HI (HI itself is not drawn)")
+    return RandomSource(low, high)
+
+
+def _number(text: str) -> float | None:
+    """A finite number; an ``int`` where it is written as one, so that large bounds stay exact."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Warm-up files: one serialized PredictRequest that a service replays to itself before it takes traffic."""

@@ -1,0 +1,91 @@
+"""Reads and writes warm-up files: exactly one serialized PredictRequest, with no framing (``.bin``)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tfkit.eas.messages import PredictRequest, decode_request
+from tfkit.errors import InputError, MessageError, MissingError, UsageError
+
+MAX_SIZE_BYTES = 2 << 30  # what one protobuf message can hold
+_MADE_BY = "Make one from the model: tfkit warmup-gen MODEL --input NAME=@FILE.npy --output warm_up_test.bin"
+
+
+def read_warmup(path: str | Path) -> PredictRequest:
+    """Reads the request in a warm-up file; raises as ``read_warmup_body`` does."""
+    return decode_request(read_warmup_body(path))
+
+
+def read_warmup_body(path: str | Path) -> bytes:
+    """Reads a warm-up file as the body that a service sends itself, once it is sure that it is a request.
+
+    Raises:
+        InputError: The file is missing, too large, or of a kind that is for other services.
+        MessageError: The file holds no PredictRequest.
+        MissingError: The file may not be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".txt":
+        raise InputError(f"{path} is a text warm-up file, for services that take text: expected a .bin", hint=_MADE_BY)
+    data = _read(path)
+    if not data:
+        raise MessageError(f"{path} is empty: expected one serialized PredictRequest", hint=_MADE_BY)
+    try:
+        request = decode_request(data)
+    except MessageError as error:
+        raise MessageError(f"{path} holds no PredictRequest: {error.message}", hint=error.hint or _MADE_BY) from None
+    if not (request.inputs or request.signature_name or request.output_filter):
+        raise MessageError(f"{path} holds no PredictRequest: it names neither inputs nor a signature", hint=_MADE_BY)
+    return data
+
+
+def write_warmup(path: str | Path, data: bytes, *, force: bool = False) -> None:
+    """Writes a serialized request beside its place and renames it, so that no half of it is ever there.
+
+    Args:
+        path: Where to; its folder must exist.
+        data: What ``encode_request`` made.
+        force: Replace a file that is there already.
+
+    Raises:
+        UsageError: There is a file already, and ``force`` was not given.
+        InputError: The folder does not exist.
+        MissingError: It cannot be written: no permission, no space.
+    """
+    path = Path(path)
+    check_target(path, force=force)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise MissingError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Checks that a file may be written, before work is done for it; raises as ``write_warmup`` does."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InputError(f"{path} cannot be written: it is a folder")
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists already", hint="Write to another file, or replace it with --force.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_SIZE_BYTES:
+            raise InputError(f"{path} has {path.stat().st_size} bytes: a PredictRequest has at most {MAX_SIZE_BYTES}")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist", hint=_MADE_BY) from None
+    except PermissionError:
+        raise MissingError(f"{path} may not be read: permission denied") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
