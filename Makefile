@@ -2,13 +2,42 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint check bench fuzz lock clean
+.PHONY: help setup demo test check bench fuzz lock clean
 
-setup: $(VENV)/.ready
+help:  ## Say what can be made.
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(VENV)/.ready  ## Make the environment, from the lock file.
 
 $(VENV)/.ready: pyproject.toml requirements/dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes --requirement requirements/dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
+
+demo: setup  ## The main job on real digits: export, inspect, warm up, serve, ask.
+	$(BIN)/python sample_models/demo.py
+
+test: setup check  ## Everything that CI runs.
+	$(BIN)/python -m pytest
+
+check: setup  ## Style, types and import contracts.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup  ## Measure; the results go into benchmarks/RESULTS.md.
+	$(BIN)/python -m benchmarks
+
+fuzz: setup  ## Ten minutes of fuzzing the message codec.
+	$(BIN)/python tests/fuzz/fuzz_messages.py -max_total_time=600
+
+lock: setup  ## Bring the lock file up to date with pyproject.toml.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --group dev pyproject.toml --output-file requirements/dev.lock > /dev/null
+
+clean:  ## Remove what was made.
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

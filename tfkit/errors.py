@@ -7,9 +7,10 @@
     │   ├── ModelError              3  not a model, or a damaged one
     │   ├── SignatureError          3  unknown signature or tensor, dtype, shape  HTTP 400
     │   └── MessageError            3  bytes that are no EAS message              HTTP 400
+    │       └── TooLargeError       3  a message that unpacks to too much         HTTP 413
     ├── MissingError                4  something is not here: library, device, network
     ├── TensorFlowError             5  the runtime failed                         HTTP 400 or 500
-    │   └── RuntimeCrash            5  the runtime's process ended                HTTP 500
+    │   └── RuntimeCrashError            5  the runtime's process ended                HTTP 500
     └── ServiceError                3 or 5  a service answered with an error status
 
 A message says what is wrong (the file, tensor or node), what came and what was expected; ``hint`` says what to do.
@@ -90,6 +91,12 @@ class MessageError(InputError):
     """Bytes are no valid EAS message."""
 
 
+class TooLargeError(MessageError):
+    """A compressed message unpacks to more than the limit."""
+
+    http_status = 413
+
+
 class MissingError(TfkitError):
     """Something that is needed is not here: a library, a device, a file's owner's permission, the network."""
 
@@ -113,7 +120,7 @@ class TensorFlowError(TfkitError):
         self.http_status = 400 if code in (_INVALID_ARGUMENT, _OUT_OF_RANGE) else 500
 
 
-class RuntimeCrash(TensorFlowError):
+class RuntimeCrashError(TensorFlowError):
     """The process that ran TensorFlow ended: a failed CHECK, a segmentation fault, a kill."""
 
 

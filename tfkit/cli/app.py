@@ -88,7 +88,7 @@ def guard(action: Callable[[], object]) -> int:
             _print_traceback()
         sys.stderr.write(f"tfkit: error: {error}\n")
         return error.exit_code
-    except Exception:
+    except Exception:  # noqa: BLE001  # the last resort: whatever it is, it is a bug
         _print_traceback()
         sys.stderr.write("tfkit: this is a bug in tfkit: please report it with the lines above\n")
         return EXIT_BUG

@@ -36,8 +36,7 @@ def write_frame(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str
     text = json.dumps({**header, "arrays": entries}).encode()
     stream.write(_PREFIX.pack(len(text), sum(len(part) for part in parts)))
     stream.write(text)
-    for part in parts:
-        stream.write(part)
+    stream.writelines(parts)
     stream.flush()
 
 

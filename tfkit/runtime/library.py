@@ -1,7 +1,7 @@
 """TensorFlow's C library: finding it, loading it, and the prototypes of the functions that tfkit calls.
 
-Prototypes as in TensorFlow's ``tensorflow/c/c_api.h``, ``tf_tensor.h`` and ``tf_tstring.h``. One library to a process, and
-never beside an imported ``tensorflow``: only the serving process and the runtime workers load one.
+Prototypes as in TensorFlow's ``tensorflow/c/c_api.h``, ``tf_tensor.h`` and ``tf_tstring.h``. One library to a process,
+and never beside an imported ``tensorflow``: only the serving process and the runtime workers load one.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Library:
             raise MissingError(
                 f"{paths.c_api}: cannot be loaded: {error}", hint="Run `tfkit doctor` to see what is missing."
             ) from error
-        self.quick: Any = ctypes.PyDLL(str(paths.c_api), handle=self.long._handle)
+        self.quick: Any = ctypes.PyDLL(str(paths.c_api), handle=self.long._handle)  # noqa: SLF001  # ctypes has no other name for it
         self.paths = paths
         for library, prototypes in ((self.quick, _QUICK), (self.long, _LONG)):
             for name, (result, arguments) in prototypes.items():

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tfkit import errors
 from tfkit.arrays import Array
-from tfkit.errors import RuntimeCrash, TensorFlowError, TfkitError, UsageError
+from tfkit.errors import RuntimeCrashError, TensorFlowError, TfkitError, UsageError
 from tfkit.runtime.frames import read_frame, write_frame
 from tfkit.runtime.session import Device
 from tfkit.tensors import SERVE_TAG
@@ -26,8 +26,8 @@ _PACKAGE_ROOT = str(Path(__file__).parents[2])
 class Runtime:
     """The real TensorFlow C library, in a process of its own.
 
-    A crash of the library becomes a ``RuntimeCrash``; the next call starts a fresh process, and models are loaded again
-    as they are asked for. Calls from several threads take turns.
+    A crash of the library becomes a ``RuntimeCrashError``; the next call starts a fresh process, and models are loaded
+    again as they are asked for. Calls from several threads take turns.
 
     Args:
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
@@ -63,13 +63,15 @@ class Runtime:
         Raises:
             ModelError: There is no SavedModel, or it is damaged.
             TensorFlowError: TensorFlow refused it.
-            RuntimeCrash: TensorFlow's process ended.
+            RuntimeCrashError: TensorFlow's process ended.
         """
         model = LoadedModel(self, Path(export_dir).absolute(), tuple(tags))
         model.reload()
         return model
 
-    def call(self, name: str, arrays: Mapping[str, Array] | None = None, **arguments: Any) -> tuple[Any, dict[str, Array]]:
+    def call(
+        self, name: str, arrays: Mapping[str, Array] | None = None, **arguments: Any
+    ) -> tuple[Any, dict[str, Array]]:
         """One call of the worker (see ``tfkit.runtime.worker.Worker``)."""
         with self._lock:
             self._ensure_started()
@@ -126,7 +128,7 @@ class Runtime:
             raise _as_error(header)
         return header, results
 
-    def _crashed(self, call: str) -> RuntimeCrash:
+    def _crashed(self, call: str) -> RuntimeCrashError:
         process = self._process
         assert process is not None  # noqa: S101
         self._stop()
@@ -135,7 +137,9 @@ class Runtime:
         code = process.returncode
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
         runtime = f"TensorFlow {self._version}" if self._version else "TensorFlow"
-        return RuntimeCrash(f"the process of {runtime} ended with {ended} during {call}", hint=words and f"Its last words:\n{words}")
+        return RuntimeCrashError(
+            f"the process of {runtime} ended with {ended} during {call}", hint=words and f"Its last words:\n{words}"
+        )
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -184,13 +188,13 @@ class LoadedModel:
         Raises:
             SignatureError: A name, dtype or shape does not fit.
             TensorFlowError: The run failed.
-            RuntimeCrash: TensorFlow's process ended.
+            RuntimeCrashError: TensorFlow's process ended.
         """
         if self._generation != self._runtime.generation:
             self.reload()
-        return self._runtime.call(
-            "predict", inputs, session=self._session, signature=signature, outputs=list(outputs)
-        )[1]
+        return self._runtime.call("predict", inputs, session=self._session, signature=signature, outputs=list(outputs))[
+            1
+        ]
 
     def close(self) -> None:
         """Unloads the model."""

@@ -1,7 +1,7 @@
 """Keeps TensorFlow's start-up chatter off the terminal.
 
-While it is loaded TensorFlow writes lines that no log level holds back (they come before its logging is set up), among them
-alarming ones on every machine without a GPU.
+While it is loaded TensorFlow writes lines that no log level holds back (they come before its logging is set up), among
+them alarming ones on every machine without a GPU.
 """
 
 from __future__ import annotations

@@ -98,6 +98,7 @@ class Session:
         self._idle = threading.Condition(self._lock)
         self._running = 0
         self._closed = False
+        self._closers = 0
         options = options or SessionOptions()
         self._graph: int = library.quick.TF_NewGraph()
         try:
@@ -210,7 +211,7 @@ class Session:
             quick.TF_DeleteStatus(status)
             with self._lock:
                 self._running -= 1
-                if self._closed:
+                if self._closers:
                     self._idle.notify_all()
         return list(fetched)
 
@@ -220,6 +221,7 @@ class Session:
             if self._closed:
                 return
             self._closed = True
+            self._closers += 1
             self._idle.wait_for(lambda: not self._running)
         with self.library.status() as status:
             self.library.long.TF_CloseSession(self._session, status)
@@ -262,6 +264,7 @@ class Function:
             for spec in self._specs:
                 array = inputs.get(spec.name)
                 if array is None:
+                    self._refuse_unknown(inputs)
                     came = ", ".join(map(repr, inputs)) or "none"
                     raise SignatureError(f"input {spec.name!r} is missing: expected {spec}; inputs that came: {came}")
                 check_array(spec, array)

@@ -3,9 +3,9 @@
 A tensor made here belongs to the caller until ``TF_DeleteTensor``. Arrays that come back hold copies, so that no array
 outlives the memory it looks at.
 
-String tensors since TensorFlow 2.4 (``tensorflow/core/platform/ctstring_internal.h``): an element is 24 bytes, its type in the
-low two bits of the first. SMALL (0): length in the other six bits, the bytes inline. LARGE (1): size, capacity, pointer. OFFSET (2): two
-uint32, size and the offset from the element. VIEW (3): size and pointer.
+String tensors since TensorFlow 2.4 (``tensorflow/core/platform/ctstring_internal.h``): an element is 24 bytes, its type
+in the low two bits of the first. SMALL (0): length in the other six bits, the bytes inline. LARGE (1): size, capacity,
+pointer. OFFSET (2): two uint32, size and the offset from the element. VIEW (3): size and pointer.
 """
 
 from __future__ import annotations

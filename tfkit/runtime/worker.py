@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _failure(error: TfkitError) -> dict[str, Any]:
-    failure = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+    failure: dict[str, Any] = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
     if isinstance(error, TensorFlowError):
         failure["code"] = error.code
     return failure

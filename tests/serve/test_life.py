@@ -1,0 +1,186 @@
+"""A service's life: starting, warming up, being ready, stopping; and what keeps it from starting."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.serve.asking import ONE, Raw, ask, post, rounds
+from tests.served_models import echo_model, faulty_model, mixed_model, slow_model
+from tests.serving import Server, free_port
+from tfkit.eas.messages import PredictRequest, encode_request
+
+
+def warm_up_file(folder: Path, body: bytes) -> str:
+    path = folder / "warm_up_test.bin"
+    path.write_bytes(body)
+    return str(path)
+
+
+def failed_start(*arguments: str | Path, **environment: str) -> tuple[int, str]:
+    """Exit code and stderr of a ``tfkit serve`` that must not start."""
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tfkit.cli", "serve", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_one_line_says_what_is_served(tmp_path: Path) -> None:
+    path = warm_up_file(tmp_path, ONE)
+    with Server(echo_model(), "--name", "my_echo", "--warm-up", path) as server:
+        assert server.ready["url"] == server.url
+        line = server.wait_for_log("ready at")
+        for part in (server.url, str(echo_model()), server.ready["tensorflow"], "cpu", "warm_up_test.bin x 5"):
+            assert part in line
+        assert len(line.strip().splitlines()) == 1
+        assert re.search(r"started in \d+\.\d\d s", line)
+        assert server.stop() == 0
+        assert "stopped after" in server.log
+
+
+def test_503_until_the_warm_up_is_done(tmp_path: Path) -> None:
+    port = free_port()
+    path = warm_up_file(tmp_path, rounds(800))
+    options = ("--port", str(port), "--name", "slow", "--warm-up", path, "--warm-up-sends", "2")
+    with Server(slow_model(), *options, wait=False) as server:
+        server.ready = {"url": f"http://127.0.0.1:{port}/api/predict/slow"}
+        seen = set()
+        deadline = time.monotonic() + 60
+        while "ready at" not in server.log:
+            assert time.monotonic() < deadline
+            try:
+                predicted = ask(server, "POST", "/api/predict/slow", rounds(1)).status
+                ready = ask(server, "GET", "/readyz").status
+                healthy = ask(server, "GET", "/healthz").status
+            except ConnectionRefusedError:
+                continue
+            seen.add((predicted, ready, healthy))
+        assert (503, 503, 200) in seen
+        assert ask(server, "GET", "/readyz").status == 200
+        assert ask(server, "POST", "/api/predict/slow", rounds(1)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "code", "words"),
+    [
+        (echo_model, b"", 3, ["warm_up_test.bin", "empty"]),
+        (echo_model, b"not a request at all", 3, ["warm_up_test.bin"]),
+        (echo_model, encode_request(PredictRequest({"z": np.zeros(1, np.float32)})), 3, ["'z'", "warmup-gen"]),
+        (faulty_model, encode_request(PredictRequest({"mode": np.array(2, np.int32)})), 5, ["No such file"]),
+    ],
+)
+def test_a_failing_warm_up_stops_the_start(tmp_path: Path, model, body: bytes, code: int, words: list[str]) -> None:
+    path = warm_up_file(tmp_path, body)
+    exit_code, log = failed_start(model(), "--warm-up", path, "--port", "0")
+    assert exit_code == code
+    for word in words:
+        assert word in log
+
+
+def test_what_keeps_a_service_from_starting(tmp_path: Path) -> None:
+    assert failed_start(tmp_path / "nowhere", "--port", "0")[0] == 3
+    code, log = failed_start(echo_model(), "--device", "gpu:63", "--port", "0")
+    assert (code, "gpu:63" in log) == (4, True)
+    code, log = failed_start(echo_model(), "--device", "tpu")
+    assert (code, "gpu:N" in log) == (2, True)
+    code, log = failed_start(echo_model(), "--token-file", tmp_path / "no-token", "--port", "0")
+    assert (code, "no-token" in log) == (3, True)
+    (tmp_path / "empty").write_text("\n")
+    code, log = failed_start(echo_model(), "--token-file", tmp_path / "empty", "--port", "0")
+    assert (code, "empty" in log) == (3, True)
+    assert failed_start(echo_model(), "--port", "0", TFKIT_TOKEN="")[0] == 3
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, log = failed_start(echo_model(), "--port", str(port))
+        assert (code, str(port) in log) == (4, True)
+
+
+def test_damaged_models_are_told(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(mixed_model(), model)
+    (model / "variables" / "variables.data-00000-of-00001").write_bytes(b"")
+    code, log = failed_start(model, "--port", "0")
+    assert (code, "variables.data-00000-of-00001" in log) == (3, True)
+    (model / "saved_model.pb").write_bytes((model / "saved_model.pb").read_bytes()[:500])
+    code, log = failed_start(model, "--port", "0")
+    assert (code, "saved_model.pb" in log) == (3, True)
+
+
+def test_a_token_file_s_last_newline_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text("secret\n")
+    with Server(echo_model(), "--token-file", str(tmp_path / "token.txt")) as server:
+        assert post(server, ONE, Authorization="secret").status == 200
+        assert post(server, ONE).status == 401
+        arguments = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+        assert b"secret" not in arguments
+        assert "secret" not in server.log
+
+
+def test_a_public_address_without_a_token_is_warned_about() -> None:
+    with Server(echo_model(), "--host", "0.0.0.0") as server:
+        assert "no token" in server.wait_for_log("WARNING")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_requests_in_flight_are_answered_before_it_stops(number: int) -> None:
+    with Server(slow_model(), "--keepalive", "30000") as server, Raw(server) as raw, Raw(server) as idle:
+        body = rounds(800)
+        raw.send(raw.head(len(body)) + body)
+        idle.send(idle.head("", method="GET", path="/healthz"))
+        assert idle.read_answer().status == 200
+        time.sleep(0.2)
+        stopper = threading.Thread(target=server.stop, args=(number,))
+        stopper.start()
+        answer = raw.read_answer()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert idle.is_closed_by_server()
+        stopper.join()
+        assert server.process.returncode == 0
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    with Server(slow_model(), "--keepalive", "60000", wait=True) as server, Raw(server) as raw:
+        body = rounds(20_000)
+        raw.send(raw.head(len(body)) + body)
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 5
+
+
+def test_a_signal_while_loading_ends_it(tmp_path: Path) -> None:
+    path = warm_up_file(tmp_path, rounds(20_000))
+    with Server(slow_model(), "--warm-up", path, wait=False) as server:
+        time.sleep(1.5)
+        began = time.monotonic()
+        assert server.stop() in (0, 130)
+        assert time.monotonic() - began < 5
+
+
+def test_serving_never_imports_tensorflow() -> None:
+    with Server(echo_model()) as server:
+        post(server, ONE)
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "libtensorflow_cc" in maps
+        assert "_pywrap_tensorflow" not in maps

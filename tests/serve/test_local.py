@@ -1,0 +1,35 @@
+"""``tfkit.serve_model``: a service from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfkit
+from tests.serve.asking import ONE
+from tests.served_models import echo_model
+
+
+def test_a_service_is_a_context_manager(tmp_path: Path) -> None:
+    warm_up = tmp_path / "warm_up_test.bin"
+    warm_up.write_bytes(ONE)
+    with tfkit.serve_model(echo_model(), name="echo", token="secret", warm_up=warm_up, keepalive=2000) as service:
+        assert service.url.endswith("/api/predict/echo")
+        assert "secret" not in repr(service)
+        outputs = service.predict({"x": np.array([[1, 2]], np.float32)}, outputs=["total"])
+        assert {name: value.tolist() for name, value in outputs.items()} == {"total": [3]}
+        assert service.structure().input("x").shape == (None, 2)
+        assert "ready at" in service.log
+        pid = service._process.pid  # to see that it ends
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_service_that_does_not_start_raises_what_went_wrong(tmp_path: Path) -> None:
+    with pytest.raises(tfkit.InputError, match="nowhere"):
+        tfkit.serve_model(tmp_path / "nowhere")
+    with pytest.raises(tfkit.UsageError, match="gpu:N"):
+        tfkit.serve_model(echo_model(), device="tpu")
+    with pytest.raises(tfkit.MissingError, match="gpu:63"):
+        tfkit.serve_model(echo_model(), device="gpu:63")

@@ -1,0 +1,8 @@
+"""The server: a SavedModel behind EAS's protocol. ``tfkit.serve_model`` starts one from Python."""
+
+from tfkit.eas.token import read_token
+from tfkit.serve.log import log_to_stderr
+from tfkit.serve.server import Ready, serve
+from tfkit.serve.settings import ServeSettings
+
+__all__ = ["Ready", "ServeSettings", "log_to_stderr", "read_token", "serve"]

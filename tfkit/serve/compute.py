@@ -1,0 +1,149 @@
+"""Where requests are computed: a few threads, a bounded queue, and the event loop itself for runs short enough.
+
+A thread hop costs more than a small model's run, and the loop must never be held by a model for longer than a
+millisecond. So a run may stay on the loop only while runs of requests about as large have lately proved quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from tfkit.serve.http import Response
+
+# A thread's run is measured in CPU time: its wall time is mostly that of waiting for the other threads.
+_QUICK_CPU_S = 0.0005
+_HELD_TOO_LONG_S = 0.001
+_CREDIT_NEEDED = 8
+_SLOW_RUN_COSTS = 100
+_MOST_CREDIT = 1000
+_LARGEST_BODY_ON_LOOP_BYTES = 64 * 1024
+
+
+class Job:
+    """A request's way through the computation.
+
+    Args:
+        body: The request's bytes.
+        deliver: Called on the event loop with the answer, unless the job was abandoned.
+    """
+
+    __slots__ = ("abandoned", "body", "deliver")
+
+    def __init__(self, body: bytes, deliver: Callable[[Response], None]) -> None:
+        self.body = body
+        self.deliver = deliver
+        self.abandoned = False
+
+
+class QuickRuns:
+    """Which runs have proved quick enough for the event loop, by the size of their request (in powers of two).
+
+    A quick run earns one credit and a slow one costs a hundred, so that even where quick and slow requests of one size
+    mix, at most one run in a hundred on the loop is a slow one.
+    """
+
+    def __init__(self) -> None:
+        self._credit = [0] * (_LARGEST_BODY_ON_LOOP_BYTES.bit_length() + 1)
+
+    def allows(self, size_bytes: int) -> bool:
+        """Whether a request of that size may run on the loop."""
+        return size_bytes <= _LARGEST_BODY_ON_LOOP_BYTES and self._credit[size_bytes.bit_length()] >= _CREDIT_NEEDED
+
+    def record(self, size_bytes: int, *, quick: bool) -> None:
+        """Notes how a run went."""
+        if size_bytes > _LARGEST_BODY_ON_LOOP_BYTES:
+            return
+        bucket = size_bytes.bit_length()
+        credit = self._credit[bucket] + (1 if quick else -_SLOW_RUN_COSTS)
+        self._credit[bucket] = max(-_MOST_CREDIT, min(_MOST_CREDIT, credit))
+
+
+class Compute:
+    """Runs jobs, so many at a time; the others wait in a queue of limited length.
+
+    Args:
+        run: Turns a body into an answer; never raises.
+        threads: Jobs run at a time.
+        max_queue_size: Jobs that may wait.
+        may_hold_loop: Whether quick runs may stay on the event loop (a model whose run time hangs on the values it is
+            given must not).
+        loop: The event loop.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[bytes], Response],
+        *,
+        threads: int,
+        max_queue_size: int,
+        may_hold_loop: bool,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._run = run
+        self._threads = threads
+        self._max_queue_size = max_queue_size
+        self._may_hold_loop = may_hold_loop
+        self._loop = loop
+        self._quick = QuickRuns()
+        self._queue: deque[Job] = deque()
+        self._tasks: SimpleQueue[Job] = SimpleQueue()
+        self._started = 0
+        self.running = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether a further job would be refused."""
+        return self.running >= self._threads and len(self._queue) >= self._max_queue_size
+
+    def run_now(self, body: bytes) -> Response | None:
+        """The answer, computed on the calling event loop; ``None`` where the job has to go through ``submit``."""
+        if not self._may_hold_loop or self.running >= self._threads or not self._quick.allows(len(body)):
+            return None
+        began = time.perf_counter()
+        answer = self._run(body)
+        self._quick.record(len(body), quick=time.perf_counter() - began <= _HELD_TOO_LONG_S)
+        return answer
+
+    def submit(self, job: Job) -> bool:
+        """Starts a job, or queues it; ``False`` if the queue is full."""
+        if self.running < self._threads:
+            self._start(job)
+        elif len(self._queue) < self._max_queue_size:
+            self._queue.append(job)
+        else:
+            return False
+        return True
+
+    def abandon(self, job: Job) -> None:
+        """Takes a job out of the queue; one that runs cannot be stopped and keeps its thread until it ends."""
+        job.abandoned = True
+        if job in self._queue:
+            self._queue.remove(job)
+
+    def _start(self, job: Job) -> None:
+        if self.running == self._started:
+            self._started += 1
+            threading.Thread(target=self._work, name=f"compute-{self._started}", daemon=True).start()
+        self.running += 1
+        self._tasks.put(job)
+
+    def _work(self) -> None:
+        while True:
+            job = self._tasks.get()
+            began = time.thread_time()
+            answer = self._run(job.body)
+            quick = time.thread_time() - began <= _QUICK_CPU_S
+            self._loop.call_soon_threadsafe(self._finished, job, answer, quick)
+
+    def _finished(self, job: Job, answer: Response, quick: bool) -> None:
+        self.running -= 1
+        self._quick.record(len(job.body), quick=quick)
+        if self._queue:
+            self._start(self._queue.popleft())
+        if not job.abandoned:
+            job.deliver(answer)

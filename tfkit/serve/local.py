@@ -1,0 +1,161 @@
+"""A service started from Python: for notebooks, recipes and tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tfkit.arrays import Array
+from tfkit.client import Client
+from tfkit.eas.token import VARIABLE
+from tfkit.errors import (
+    EXIT_INPUT,
+    EXIT_MISSING,
+    EXIT_USAGE,
+    InputError,
+    MissingError,
+    TensorFlowError,
+    TfkitError,
+    UsageError,
+)
+from tfkit.tensors import Signature
+
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tfkit.cli import main; main()"
+_PACKAGE_ROOT = str(Path(__file__).parents[2])
+_STOP_S = 35.0
+_ERRORS: dict[int, type[TfkitError]] = {EXIT_USAGE: UsageError, EXIT_INPUT: InputError, EXIT_MISSING: MissingError}
+
+
+def serve_model(
+    model: Path | str,
+    *,
+    name: str = "",
+    port: int = 0,
+    token: str = "",
+    warm_up: Path | str | Sequence[Path | str] = (),
+    device: str = "auto",
+    **options: Any,
+) -> LocalService:
+    """Serves a SavedModel in a process of its own, on this machine; returns when it is warm.
+
+    Args:
+        model: The SavedModel's folder.
+        name: The service's name; the folder's by default.
+        port: The port; any free one by default.
+        token: What requests must carry; none by default.
+        warm_up: Warm-up file or files.
+        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        **options: Any other option of ``tfkit serve``, with ``_`` for ``-``: ``keepalive=1000``, ``worker_threads=2``.
+
+    Returns:
+        The service; a context manager that stops it.
+
+    Raises:
+        TfkitError: It did not start; with the message and the class of what went wrong.
+
+    Example:
+        >>> with serve_model("build/digits") as service:                    # doctest: +SKIP
+        ...     scores = service.predict({"images": images})["scores"]
+    """
+    files = [warm_up] if isinstance(warm_up, str | Path) else list(warm_up)
+    arguments = ["serve", str(model), "--port", str(port), "--device", device, "--json"]
+    if name:
+        arguments += ["--name", name]
+    for file in files:
+        arguments += ["--warm-up", str(file)]
+    for option, value in options.items():
+        flag = f"--{option.replace('_', '-')}"
+        arguments += ([flag] if value else []) if isinstance(value, bool) else [flag, str(value)]
+    return LocalService(arguments, token)
+
+
+class LocalService:
+    """A running service; see ``serve_model``.
+
+    Attributes:
+        url: Where requests are posted.
+        client: A client of it.
+    """
+
+    def __init__(self, arguments: Sequence[str], token: str) -> None:
+        environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
+        if token:
+            environment[VARIABLE] = token
+        self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115  # closed with the service
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, _PACKAGE_ROOT, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            self._ready: dict[str, Any] = json.loads(self._read_ready())
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
+        self.url: str = self._ready["url"]
+        self.client = Client(self.url, token=token)
+
+    def predict(
+        self, inputs: Mapping[str, Any], *, signature: str = "", outputs: Sequence[str] = ()
+    ) -> dict[str, Array]:
+        """Asks the service; see ``Client.predict``."""
+        return self.client.predict(inputs, signature=signature, outputs=outputs)
+
+    def structure(self) -> Signature:
+        """The default signature, as the service tells it."""
+        return self.client.structure()
+
+    @property
+    def log(self) -> str:
+        """What the service has written to its log."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def close(self) -> None:
+        """Stops the service: requests in flight are answered first."""
+        self.client.close()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+    def _read_ready(self) -> str:
+        assert self._process.stdout is not None  # noqa: S101
+        lines: list[str] = []
+        for line in self._process.stdout:
+            lines.append(line)
+            if line == "}\n":
+                return "".join(lines)
+        code = self._process.wait()
+        log = self.log.strip()
+        message = log.partition("tfkit: error: ")[2] or log or f"tfkit serve ended with exit code {code}"
+        raise _ERRORS.get(code, TensorFlowError)(message)

@@ -1,0 +1,102 @@
+"""The model behind a service: bytes of a PredictRequest in, an answer out."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from pathlib import Path
+
+from tfkit.eas.compression import decompress
+from tfkit.eas.messages import PredictRequest, decode_request, encode_response
+from tfkit.eas.structure import default_signature, structure_json
+from tfkit.errors import SignatureError, TensorFlowError, TfkitError
+from tfkit.runtime.library import Library
+from tfkit.runtime.session import Function, Session, SessionOptions
+from tfkit.savedmodel.reader import find_signature
+from tfkit.serve.http import Response, response, text_response
+from tfkit.serve.settings import ServeSettings
+
+# Combinations of signature and outputs kept prepared; requests name them, so their number must have a limit.
+_FUNCTIONS_KEPT = 256
+# The ops of loops as they stand in a NodeDef: field 2, length, name.
+_LOOP_OPS = tuple(b"\x12" + bytes([len(op)]) + op for op in (b"While", b"StatelessWhile", b"Enter"))
+
+logger = logging.getLogger("tfkit.serve")
+
+
+class ServedModel:
+    """A loaded SavedModel that answers requests; any thread may ask it.
+
+    Args:
+        settings: The service's settings.
+
+    Raises:
+        ModelError: The folder holds no SavedModel, or a damaged one.
+        TensorFlowError: TensorFlow refused it.
+        MissingError: The library or the device is not here.
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self._body_limit = settings.body_limit_bytes
+        self._decompressor = settings.decompressor
+        self.library = Library.load()
+        options = SessionOptions(settings.device, settings.intra_op_threads, settings.inter_op_threads)
+        self.session = Session(self.library, settings.model, settings.tags, options)
+        self._functions: dict[tuple[str, tuple[str, ...]], Function] = {}
+        self.has_steady_run_time = not _has_loop(settings.model)
+
+    def structure(self) -> str:
+        """The structure JSON of the default signature; raises ``SignatureError`` if there is none."""
+        return structure_json(default_signature(self.session.signatures))
+
+    def answer(self, body: bytes) -> Response:
+        """Answers one request as received; what is wrong with it becomes a status and a short text."""
+        if not self._decompressor:
+            return self.answer_plain(body)
+        try:
+            plain = decompress(self._decompressor, body, self._body_limit)
+        except TfkitError as error:
+            return text_response(error.http_status, _for_client(error))
+        return self.answer_plain(plain)
+
+    def answer_plain(self, body: bytes) -> Response:
+        """Answers one request that is not compressed."""
+        try:
+            request = decode_request(body)
+            return response(200, encode_response(self._function(request)(request.inputs)))
+        except TfkitError as error:
+            if error.http_status >= 500:
+                logger.error("a request failed: %s", error)  # noqa: TRY400  # a traceback would explain nothing
+            return text_response(error.http_status, _for_client(error))
+        except MemoryError:
+            logger.exception("a request failed: out of memory")
+            return text_response(500, "the service ran out of memory")
+        except Exception:
+            logger.exception("a request failed: this is a bug in tfkit")
+            return text_response(500, "internal error: the service's log has the details")
+
+    def _function(self, request: PredictRequest) -> Function:
+        key = (request.signature_name, request.output_filter)
+        function = self._functions.get(key)
+        if function is None:
+            signature = find_signature(self.session.signatures, request.signature_name or None)
+            function = self.session.function(signature, request.output_filter)
+            if len(self._functions) >= _FUNCTIONS_KEPT:
+                self._functions.clear()
+            self._functions[key] = function
+        return function
+
+
+def _has_loop(path: Path) -> bool:
+    """Whether the graph may loop, so that its run time hangs on the values it is given; a false alarm does no harm."""
+    with (path / "saved_model.pb").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return any(data.find(op) >= 0 for op in _LOOP_OPS)
+
+
+def _for_client(error: TfkitError) -> str:
+    """The text a client gets: TensorFlow's own can run to pages."""
+    if isinstance(error, TensorFlowError):
+        return f"TensorFlow: {error.message[:1000]}"
+    if isinstance(error, SignatureError):
+        return str(error)
+    return error.message

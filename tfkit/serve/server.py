@@ -1,0 +1,243 @@
+"""A service's life: listen, load, warm up, answer, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import uvloop
+
+from tfkit.errors import EXIT_INTERRUPTED, EXIT_OK, MissingError, SignatureError
+from tfkit.serve.compute import Compute
+from tfkit.serve.http import Connection, Endpoint, Limits, Response, json_response, text_response
+from tfkit.serve.model import ServedModel
+from tfkit.serve.service import Service, State, count_text
+from tfkit.serve.settings import ServeSettings
+from tfkit.serve.warm_up import WarmUpResult, replay
+
+_SWEEP_S = 5.0
+_BACKLOG = 1024
+
+logger = logging.getLogger("tfkit.serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a service says when it takes requests.
+
+    Attributes:
+        url: Where to post requests.
+        model: The SavedModel's folder.
+        tensorflow: TensorFlow's version.
+        device: ``cpu`` or ``gpu``.
+        warm_up: What was replayed, how often and how long it took; empty without a warm-up file.
+        start_s: Time since the process started.
+    """
+
+    url: str
+    model: str
+    tensorflow: str
+    device: str
+    warm_up: tuple[str, ...]
+    start_s: float
+
+    def __str__(self) -> str:
+        warm_up = ", ".join(self.warm_up) or "none: the first requests will be slow"
+        return (
+            f"tfkit: ready at {self.url} · model {self.model} · TensorFlow {self.tensorflow} on {self.device} · "
+            f"warm-up {warm_up} · started in {self.start_s:.2f} s"
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def serve(settings: ServeSettings, announce: Callable[[Ready], None]) -> int:
+    """Runs a service until SIGTERM or SIGINT; returns the exit code.
+
+    Args:
+        settings: The service.
+        announce: Called once, when it takes requests.
+
+    Raises:
+        TfkitError: It could not start: the model, the warm-up, the device, the port.
+    """
+    if settings.is_public and not settings.token:
+        logger.warning("%s can be reached from other machines, and no token is set: anyone may ask", settings.host)
+    server = _Server(settings, announce)
+    code: int = uvloop.run(server.run())
+    if server.computing:
+        # TensorFlow is still at work on a thread, and the interpreter's way out would pull its memory from under it.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    return code
+
+
+class _Server:
+    def __init__(self, settings: ServeSettings, announce: Callable[[Ready], None]) -> None:
+        self._settings = settings
+        self._announce = announce
+        self._service = Service(settings)
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self._model: ServedModel | None = None
+        self._loading = False
+
+    @property
+    def computing(self) -> bool:
+        """Whether the model is being loaded, or runs."""
+        compute = self._service.compute
+        return self._loading if compute is None else compute.running > 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        limits = Limits(self._settings.body_limit_bytes, self._settings.keepalive_ms / 1000)
+        endpoint = Endpoint(self._service, limits, loop)
+        listener = await self._listen(endpoint)
+        try:
+            started = await self._start(loop)
+            if started is None:
+                return EXIT_INTERRUPTED
+            self._announce(self._ready(listener, started))
+            await self._until_stopped(endpoint)
+        finally:
+            listener.close()
+            await self._drain(endpoint)
+        logger.info("stopped after %s", count_text(self._service.statuses))
+        return EXIT_OK
+
+    async def _listen(self, endpoint: Endpoint) -> asyncio.Server:
+        settings = self._settings
+        try:
+            return await endpoint.loop.create_server(
+                lambda: Connection(endpoint), settings.host, settings.port, backlog=_BACKLOG
+            )
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise MissingError(
+                f"cannot listen on {settings.host}:{settings.port}: {reason}",
+                hint="Stop what uses that port, or choose another one: --port 0 takes any that is free.",
+            ) from None
+
+    async def _start(self, loop: asyncio.AbstractEventLoop) -> tuple[WarmUpResult, ...] | None:
+        """Loads and warms the model on a thread, so that the event loop can say 503; ``None`` if stopped meanwhile."""
+        loading: asyncio.Future[tuple[WarmUpResult, ...]] = loop.create_future()
+
+        def load() -> None:
+            try:
+                result = self._load_and_warm()
+            except BaseException as error:  # noqa: BLE001  # handed to the waiting start
+                self._loading = False
+                loop.call_soon_threadsafe(_settle, loading, None, error)
+            else:
+                loop.call_soon_threadsafe(_settle, loading, result, None)
+
+        self._loading = True
+        threading.Thread(target=load, name="loading", daemon=True).start()
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not loading.done():
+            loading.cancel()
+            return None
+        results = loading.result()
+        model = self._model
+        assert model is not None  # noqa: S101
+        self._service.structure = _structure(model)
+        self._service.compute = Compute(
+            model.answer,
+            threads=self._settings.worker_threads,
+            max_queue_size=self._settings.max_queue_size,
+            may_hold_loop=model.has_steady_run_time,
+            loop=loop,
+        )
+        # What start-up made lives as long as the process: keep the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
+        self._service.state = State.READY
+        return results
+
+    def _load_and_warm(self) -> tuple[WarmUpResult, ...]:
+        self._model = model = ServedModel(self._settings)
+        return tuple(replay(path, self._settings.warm_up_sends, model.answer_plain) for path in self._settings.warm_up)
+
+    def _ready(self, listener: asyncio.Server, results: tuple[WarmUpResult, ...]) -> Ready:
+        model = self._model
+        assert model is not None  # noqa: S101
+        host, port = listener.sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return Ready(
+            url=f"http://{shown}:{port}{self._settings.path}",
+            model=str(self._settings.model),
+            tensorflow=model.library.version,
+            device=model.session.device,
+            warm_up=tuple(map(str, results)),
+            start_s=seconds_since_process_start(),
+        )
+
+    async def _until_stopped(self, endpoint: Endpoint) -> None:
+        while not self._stop.is_set():
+            endpoint.sweep()
+            try:
+                await asyncio.wait_for(self._stop.wait(), _SWEEP_S)
+            except TimeoutError:
+                continue
+
+    async def _drain(self, endpoint: Endpoint) -> None:
+        """Lets requests in flight be answered, for a while; a second signal ends that."""
+        self._service.state = State.STOPPING
+        endpoint.stop()
+        deadline = time.monotonic() + self._settings.grace_s
+        while endpoint.connections and time.monotonic() < deadline and self._signals < 2:
+            await asyncio.sleep(0.02)
+        if endpoint.connections:
+            logger.warning("%d connections were cut off", len(endpoint.connections))
+        endpoint.abort()
+        await asyncio.sleep(0)
+
+    def _on_signal(self) -> None:
+        self._signals += 1
+        self._stop.set()
+
+
+def _structure(model: ServedModel) -> Response:
+    """The answer to an empty request; a model without a Predict signature says so."""
+    try:
+        return json_response(model.structure())
+    except SignatureError as error:
+        return text_response(400, str(error))
+
+
+def _settle(
+    future: asyncio.Future[tuple[WarmUpResult, ...]],
+    result: tuple[WarmUpResult, ...] | None,
+    error: BaseException | None,
+) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    elif result is not None:
+        future.set_result(result)
+
+
+def seconds_since_process_start() -> float:
+    """How long this process has been running, interpreter start-up included."""
+    try:
+        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123
+            started_ticks = int(file.read().rpartition(b")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, IndexError):
+        return time.process_time()
