@@ -25,20 +25,21 @@ ROOT = HERE.parent
 MODEL = "build/digits"
 WARM_UP = "build/warm_up_test.bin"
 TOKEN = "build/token.txt"
+SCORES = "build/scores.npz"
 PORT = 8500
 
 EXPORT = (
     f"tfkit export sample_models/digits_mlp.keras --output {MODEL} --signature predict_images "
-    "--rename keras_tensor=images --rename dense_2=scores --force"
+    "--rename keras_tensor=images --rename dense_2=scores"
 )
 INSPECT = f"tfkit inspect {MODEL}"
 WARMUP_GEN = (
-    f"tfkit warmup-gen {MODEL} --input images=@sample_models/digits_test.npy --batch-size 1 --output {WARM_UP} --force"
+    f"tfkit warmup-gen {MODEL} --input images=@sample_models/digits_test.npy --batch-size 1 --output {WARM_UP}"
 )
 SERVE = f"tfkit serve {MODEL} --name digits --token-file {TOKEN} --warm-up {WARM_UP} --port {PORT}"
 PREDICT = (
     f"tfkit predict http://127.0.0.1:{PORT}/api/predict/digits --token-file {TOKEN} "
-    "--input images=@sample_models/digits_test.npy --output build/scores.npz"
+    f"--input images=@sample_models/digits_test.npy --output {SCORES}"
 )
 COMMANDS = (EXPORT, INSPECT, WARMUP_GEN, SERVE, PREDICT)
 
@@ -86,7 +87,7 @@ def wait_until_ready(port: int, service: subprocess.Popen[bytes]) -> None:
 
 def accuracy() -> float:
     """The share of the digits that the served model got right."""
-    with np.load(ROOT / "build" / "scores.npz") as scores:
+    with np.load(ROOT / SCORES) as scores:
         answers = scores["scores"].argmax(axis=1)
     return float(np.mean(answers == np.load(HERE / "digits_test_labels.npy")))
 
@@ -94,6 +95,9 @@ def accuracy() -> float:
 def main() -> None:
     """Runs the demo; ends with exit code 1 if the accuracy is not the recorded one."""
     (ROOT / "build").mkdir(exist_ok=True)
+    shutil.rmtree(ROOT / MODEL, ignore_errors=True)
+    for made in (WARM_UP, SCORES):
+        (ROOT / made).unlink(missing_ok=True)
     (ROOT / TOKEN).write_text(secrets.token_hex(16) + "\n")
     port = free_port()
     run(EXPORT, port)

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
         SignatureError,
         TensorFlowError,
         TfkitError,
+        TooLargeError,
         UsageError,
         VerdictError,
     )
     from tfkit.export import export_model
     from tfkit.runtime import Runtime
     from tfkit.savedmodel.inspection import inspect_model
+    from tfkit.savedmodel.selection import inspect_signature
     from tfkit.serve.local import serve_model
     from tfkit.tensors import DType, Signature, TensorSpec
     from tfkit.warmup.generate import generate_warmup
@@ -34,28 +36,31 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "Client": "tfkit.client",
-    "diagnose": "tfkit.doctor",
-    "export_model": "tfkit.export",
-    "generate_warmup": "tfkit.warmup.generate",
-    "inspect_model": "tfkit.savedmodel.inspection",
-    "Runtime": "tfkit.runtime",
-    "serve_model": "tfkit.serve.local",
-    "DType": "tfkit.tensors",
-    "Signature": "tfkit.tensors",
-    "TensorSpec": "tfkit.tensors",
-    "InputError": "tfkit.errors",
-    "MessageError": "tfkit.errors",
-    "MissingError": "tfkit.errors",
-    "ModelError": "tfkit.errors",
-    "RuntimeCrashError": "tfkit.errors",
-    "ServiceError": "tfkit.errors",
-    "SignatureError": "tfkit.errors",
-    "TensorFlowError": "tfkit.errors",
-    "TfkitError": "tfkit.errors",
-    "UsageError": "tfkit.errors",
-    "VerdictError": "tfkit.errors",
+    "tfkit.client": ("Client",),
+    "tfkit.doctor": ("diagnose",),
+    "tfkit.errors": (
+        "InputError",
+        "MessageError",
+        "MissingError",
+        "ModelError",
+        "RuntimeCrashError",
+        "ServiceError",
+        "SignatureError",
+        "TensorFlowError",
+        "TfkitError",
+        "TooLargeError",
+        "UsageError",
+        "VerdictError",
+    ),
+    "tfkit.export": ("export_model",),
+    "tfkit.runtime": ("Runtime",),
+    "tfkit.savedmodel.inspection": ("inspect_model",),
+    "tfkit.savedmodel.selection": ("inspect_signature",),
+    "tfkit.serve.local": ("serve_model",),
+    "tfkit.tensors": ("DType", "Signature", "TensorSpec"),
+    "tfkit.warmup.generate": ("generate_warmup",),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Client",
@@ -72,20 +77,22 @@ __all__ = [
     "TensorFlowError",
     "TensorSpec",
     "TfkitError",
+    "TooLargeError",
     "UsageError",
     "VerdictError",
     "diagnose",
     "export_model",
     "generate_warmup",
     "inspect_model",
+    "inspect_signature",
     "serve_model",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'tfkit' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
