@@ -2,9 +2,9 @@
 
 echo_model()   serving_default: float x[?, 2] -> doubled[?, 2], total[?]; and for every dtype a signature
                echo_DT_... that gives back what it takes, of any shape: x -> y
-slow_model()   serving_default: int32 rounds[?] -> rounds[?]; each round takes about a millisecond
-mixed_model()  serving_default: float a[?, 2] and string word[?] -> total[?] (twice the sum), index[?] (the word's place in a
-               table, an asset: red, green, blue; else -1) and word[?]; and a signature halve: a -> half[?, 2]
+slow_model()   serving_default: int32 rounds[?] -> rounds[?]; each round takes a millisecond or two
+mixed_model()  serving_default: float a[?, 2] and string word[?] -> total[?] (twice the sum), index[?] (the word's
+               place in a table, an asset: red, green, blue; else -1) and word[?]; a signature halve: a -> half[?, 2]
 faulty_model() serving_default: int32 mode -> text; fails on mode 1 for its value, on mode 2 for reasons of its own;
                and signatures remember and recall on a table of strings that keeps what it was given
 classify_model() only a signature for classification
@@ -73,7 +73,7 @@ def _write_echo(folder: Path) -> None:
 def _write_slow(folder: Path) -> None:
     with v1.Graph().as_default(), v1.Session() as session:
         rounds = v1.placeholder(tf.int32, [None], "rounds")
-        ones = tf.fill([192, 192], tf.cast(rounds[0], tf.float32) * 0 + 1 / 192)
+        ones = tf.fill([384, 384], tf.cast(rounds[0], tf.float32) * 0 + 1 / 384)
         done, product = tf.while_loop(
             lambda i, _: i < rounds[0], lambda i, product: (i + 1, product @ ones), [tf.constant(0), ones]
         )

@@ -81,8 +81,8 @@ def check_array(spec: TensorSpec, array: Array) -> None:
     Raises:
         SignatureError: Its dtype or its shape does not fit; the message names the input, what came and what fits.
     """
-    have = DTYPES.get(array.dtype)
-    if have is not spec.dtype:
+    if array.dtype != NUMPY_DTYPES.get(spec.dtype):
+        have = DTYPES.get(array.dtype)
         came = have.short_name if have is not None else str(array.dtype)
         raise SignatureError(f"input {spec.name!r} has dtype {came}: expected {spec}")
     if not spec.accepts_shape(array.shape):

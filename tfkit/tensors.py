@@ -94,9 +94,12 @@ class TensorSpec:
         """Whether an array of ``shape`` fits the known dimensions."""
         if self.shape is None:
             return True
-        return len(shape) == len(self.shape) and all(
-            want is None or want == have for want, have in zip(self.shape, shape, strict=True)
-        )
+        if len(shape) != len(self.shape):
+            return False
+        for want, have in zip(self.shape, shape, strict=True):  # noqa: SIM110  # a generator costs more, on every request
+            if want is not None and want != have:
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

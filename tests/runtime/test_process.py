@@ -15,7 +15,7 @@ import pytest
 
 from tests.served_models import classify_model, echo_model, faulty_model, mixed_model, slow_model
 from tfkit.arrays import NUMPY_DTYPES, Array
-from tfkit.errors import MissingError, ModelError, RuntimeCrash, SignatureError, TensorFlowError, UsageError
+from tfkit.errors import MissingError, ModelError, RuntimeCrashError, SignatureError, TensorFlowError, UsageError
 from tfkit.runtime import Runtime
 from tfkit.tensors import DType
 
@@ -122,7 +122,7 @@ def test_a_killed_process_is_an_error_and_the_next_call_works() -> None:
         pid = runtime._process.pid  # what else would be killed?
         timer = threading.Timer(0.5, os.kill, (pid, signal.SIGKILL))
         timer.start()
-        with pytest.raises(RuntimeCrash, match=r"TensorFlow 2\.\d+.*signal 9"):
+        with pytest.raises(RuntimeCrashError, match=r"TensorFlow 2\.\d+.*signal 9"):
             model.predict({"rounds": np.array([2_000_000], np.int32)})
         timer.join()
         assert model.predict({"rounds": np.array([3], np.int32)})["rounds"].tolist() == [3]

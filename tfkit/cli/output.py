@@ -25,7 +25,9 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", to_stderr: bool = False) -> None:
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", to_stderr: bool = False
+) -> None:
     """Writes a table for people; imports rich only now."""
     from rich import box
     from rich.console import Console

@@ -20,7 +20,9 @@ __all__ = ["message", "source"]
 def _pool() -> Any:
     from google.protobuf import descriptor_pb2, descriptor_pool
 
-    files = descriptor_pb2.FileDescriptorSet.FromString(resources.files(__name__).joinpath("descriptors.pb").read_bytes())
+    files = descriptor_pb2.FileDescriptorSet.FromString(
+        resources.files(__name__).joinpath("descriptors.pb").read_bytes()
+    )
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
         pool.Add(file)

@@ -1,6 +1,6 @@
-"""Compiles the ``.proto`` files beside it into ``descriptors.pb``: ``python -m tfkit.proto.compile`` (needs grpcio-tools).
+"""Compiles the ``.proto`` files beside it into ``descriptors.pb``: ``python -m tfkit.proto.compile``.
 
-The compiled descriptors are committed; a test compares them with the ``.proto`` files.
+Needs grpcio-tools. The compiled descriptors are committed; a test compares them with the ``.proto`` files.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)
 _MAX_VARINT_BYTES = 10
+MAX_TAG_BYTES = 5  # of a size as well
 
 
 class WireError(ValueError):
@@ -43,7 +44,7 @@ class Field(NamedTuple):
     end: int
 
 
-def read_varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+def read_varint(data: Buffer, at: int, end: int, longest: int = _MAX_VARINT_BYTES) -> tuple[int, int]:
     """Reads an unsigned varint; returns its value (modulo 2**64) and the position after it."""
     value = shift = 0
     while at < end:
@@ -53,8 +54,8 @@ def read_varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, at
         shift += 7
-        if shift >= 7 * _MAX_VARINT_BYTES:
-            raise WireError(f"a varint of more than {_MAX_VARINT_BYTES} bytes ends at byte {at}")
+        if shift >= 7 * longest:
+            raise WireError(f"a varint of more than {longest} bytes before byte {at}")
     raise WireError(f"a varint is cut off at byte {at}")
 
 
@@ -67,7 +68,7 @@ def fields(data: Buffer, start: int = 0, end: int | None = None) -> Iterator[Fie
     at = start
     stop = len(data) if end is None else end
     while at < stop:
-        tag, at = read_varint(data, at, stop)
+        tag, at = read_varint(data, at, stop, MAX_TAG_BYTES)
         number, kind = tag >> 3, tag & 7
         if not 0 < number < 1 << 29:
             raise WireError(f"field number {number} before byte {at}")
@@ -75,7 +76,7 @@ def fields(data: Buffer, start: int = 0, end: int | None = None) -> Iterator[Fie
         if kind == VARINT:
             value, at = read_varint(data, at, stop)
         elif kind == LENGTH:
-            size, first = read_varint(data, at, stop)
+            size, first = read_varint(data, at, stop, MAX_TAG_BYTES)
             at = first + size
         elif kind == FIXED64:
             at += 8

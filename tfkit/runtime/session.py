@@ -19,6 +19,8 @@ from tfkit.savedmodel.reader import read_signatures
 from tfkit.savedmodel.signatures import check_dense
 from tfkit.tensors import SERVE_TAG, Signature, TensorSpec
 
+_CANCELLED = 1  # TF_Code
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -187,33 +189,29 @@ class Session:
             raise SignatureError(f"{self.path}: {spec.name!r} stands for tensor {spec.tensor!r}, which the graph lacks")
         return TfOutput(operation, output)
 
-    def run(self, inputs: ctypes.Array[TfOutput], tensors: Sequence[int], outputs: ctypes.Array[TfOutput]) -> list[int]:
-        """``TF_SessionRun``: the fetched tensors, which then belong to the caller.
+    def run(self, call: Call) -> None:
+        """``TF_SessionRun``; the fetched tensors then belong to the caller.
 
         Raises:
             TensorFlowError: The run failed, or the session is closed.
         """
         with self._lock:
             if self._closed:
-                raise TensorFlowError(f"{self.path}: the session is closed", code=1)
+                raise TensorFlowError(f"{self.path}: the session is closed", code=_CANCELLED)
             self._running += 1
-        quick = self.library.quick
-        status = quick.TF_NewStatus()
-        fed = (ctypes.c_void_p * len(tensors))(*tensors)
-        fetched = (ctypes.c_void_p * len(outputs))()
+        status = call.status
         try:
             self.library.long.TF_SessionRun(
-                self._session, None, inputs, fed, len(fed), outputs, fetched, len(fetched), None, 0, None, status
-            )
-            if quick.TF_GetCode(status):
+                self._session, None, call.inputs, call.fed, call.fed_count, call.outputs, call.fetched, call.fetched_count,
+                None, 0, None, status,
+            )  # fmt: skip
+            if self.library.quick.TF_GetCode(status):
                 self.library.check(status)
         finally:
-            quick.TF_DeleteStatus(status)
             with self._lock:
                 self._running -= 1
                 if self._closers:
                     self._idle.notify_all()
-        return list(fetched)
 
     def close(self) -> None:
         """Waits for the runs in flight, then gives the model's memory back; may be called twice."""
@@ -230,8 +228,25 @@ class Session:
         self.library.long.TF_DeleteGraph(self._graph)
 
 
+class Call:
+    """The arguments of one ``TF_SessionRun``, made once and used for one run at a time."""
+
+    __slots__ = ("_library", "fed", "fed_count", "fetched", "fetched_count", "inputs", "outputs", "status")
+
+    def __init__(self, library: Library, inputs: ctypes.Array[TfOutput], outputs: ctypes.Array[TfOutput]) -> None:
+        self._library = library
+        self.inputs, self.outputs = inputs, outputs
+        self.fed_count, self.fetched_count = len(inputs), len(outputs)
+        self.fed = (ctypes.c_void_p * len(inputs))()
+        self.fetched = (ctypes.c_void_p * len(outputs))()
+        self.status: int = library.quick.TF_NewStatus()
+
+    def __del__(self) -> None:
+        self._library.quick.TF_DeleteStatus(self.status)
+
+
 class Function:
-    """One signature of a session, with the outputs to fetch."""
+    """One signature of a session, with the outputs to fetch; any thread may call it."""
 
     def __init__(self, session: Session, signature: Signature, outputs: tuple[TensorSpec, ...]) -> None:
         self.signature = signature
@@ -244,6 +259,8 @@ class Function:
         self._names = tuple(spec.name for spec in computed)
         self._inputs = (TfOutput * len(self._specs))(*map(session.resolve, self._specs))
         self._outputs = (TfOutput * len(computed))(*map(session.resolve, computed))
+        # Calls that are not in use; as many are made as threads run at a time.
+        self._calls: list[Call] = []
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Runs the signature.
@@ -257,28 +274,38 @@ class Function:
         """
         if len(inputs) != len(self._specs):
             self._refuse_unknown(inputs)
-        library = self._session.library
-        feeder = Feeder(library)
-        fetched: list[int] = []
+        feeder = Feeder(self._session.library)
         try:
             for spec in self._specs:
                 array = inputs.get(spec.name)
                 if array is None:
-                    self._refuse_unknown(inputs)
-                    came = ", ".join(map(repr, inputs)) or "none"
-                    raise SignatureError(f"input {spec.name!r} is missing: expected {spec}; inputs that came: {came}")
+                    raise self._missing(spec, inputs)
                 check_array(spec, array)
                 feeder.add(array, spec.dtype)
-            if self._names:
-                fetched = self._session.run(self._inputs, feeder.pointers, self._outputs)
-            results = {name: read_tensor(library, pointer) for name, pointer in zip(self._names, fetched, strict=True)}
+            results = self._run(feeder.pointers) if self._names else {}
         finally:
-            for pointer in fetched:
-                library.quick.TF_DeleteTensor(pointer)
             feeder.free()
         for name, source in self._echoed.items():
             results[name] = inputs[source]
         return results
+
+    def _run(self, tensors: list[int]) -> dict[str, Array]:
+        library = self._session.library
+        call = self._calls.pop() if self._calls else Call(library, self._inputs, self._outputs)
+        call.fed[:] = tensors  # type: ignore[assignment]  # ctypes takes addresses for pointers
+        self._session.run(call)
+        fetched: list[int] = call.fetched[:]  # type: ignore[assignment]
+        self._calls.append(call)
+        try:
+            return {name: read_tensor(library, pointer) for name, pointer in zip(self._names, fetched, strict=True)}
+        finally:
+            for pointer in fetched:
+                library.quick.TF_DeleteTensor(pointer)
+
+    def _missing(self, spec: TensorSpec, inputs: Mapping[str, Array]) -> SignatureError:
+        self._refuse_unknown(inputs)
+        came = ", ".join(map(repr, inputs)) or "none"
+        return SignatureError(f"input {spec.name!r} is missing: expected {spec}; inputs that came: {came}")
 
     def _refuse_unknown(self, inputs: Mapping[str, Array]) -> None:
         """Raises if an input is none of the signature's; one that is missing is found when it is fed."""

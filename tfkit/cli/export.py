@@ -1,0 +1,112 @@
+"""``tfkit export``: a Keras model becomes a SavedModel that was run and compared with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from tfkit.cli.output import note, print_json, print_table, print_text
+from tfkit.errors import EXIT_INTERRUPTED
+
+if TYPE_CHECKING:
+    from tfkit.export import ExportReport
+
+
+def run(
+    *,
+    source: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
+    ],
+    signature: Annotated[str, typer.Option(metavar="NAME", help="The signature's name.")] = "serving_default",
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Another name for an input or output; may be given several times."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a SavedModel that is there.")] = False,
+    no_verify: Annotated[
+        bool,
+        typer.Option("--no-verify", help="Do not run and compare: for models that sample at random. It is recorded."),
+    ] = False,
+    atol: Annotated[
+        float | None,
+        typer.Option(min=0, help="Largest absolute difference allowed.", show_default="by dtype and size"),
+    ] = None,
+    rtol: Annotated[
+        float | None, typer.Option(min=0, help="Largest relative difference allowed.", show_default="by dtype")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="NAME=VALUE",
+            help="What to compare on: @FILE.npy, random, random:LO:HI, zeros or JSON, by the signature's names.",
+            show_default="random",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random inputs.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Export a Keras model as a SavedModel with one signature, run it, and compare it with the model.
+
+    Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
+    """
+    _prepare_process()
+    from tfkit.export import export_model
+    from tfkit.export.names import parse_renames
+
+    try:
+        report = export_model(
+            source,
+            output,
+            signature=signature,
+            rename=parse_renames(rename or []),
+            force=force,
+            verify=not no_verify,
+            atol=atol,
+            rtol=rtol,
+            inputs=inputs or [],
+            seed=seed,
+        )
+    except KeyboardInterrupt:
+        note("tfkit: interrupted")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    for each in report.notes:
+        note(f"note: {each}")
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        _print_report(report)
+
+
+def _prepare_process() -> None:
+    """Makes SIGTERM clean up as Ctrl-C does, and TensorFlow silent and blind to cards: exporting needs none."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def _print_report(report: ExportReport) -> None:
+    errors = {check.name: check for check in report.check.outputs}
+    rows = [["input", spec.name, str(spec), ""] for spec in report.signature.inputs]
+    for spec in report.signature.outputs:
+        check = errors.get(spec.name)
+        rows.append(["output", spec.name, str(spec), f"{check.max_abs_error:.2g}" if check else "not compared"])
+    print_text(f"{report.path}: signature {report.signature.name}")
+    print_table(["", "name", "dtype and shape", "largest error"], rows)
+    if report.check.skipped:
+        print_text(f"not verified ({report.check.skipped})")
+    else:
+        sizes = " and ".join(map(str, report.check.batch_sizes))
+        print_text(
+            f"verified against {report.source.name} at batch sizes {sizes} in TensorFlow {report.check.tensorflow}"
+        )
+    print_text(f"{report.size_bytes / 1e6:.2f} MB in {report.elapsed_s:.1f} s")

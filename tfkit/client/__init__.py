@@ -1,0 +1,5 @@
+"""The client of EAS services: ``tfkit.Client``."""
+
+from tfkit.client.client import Client
+
+__all__ = ["Client"]
