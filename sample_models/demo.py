@@ -33,9 +33,7 @@ EXPORT = (
     "--rename keras_tensor=images --rename dense_2=scores"
 )
 INSPECT = f"tfkit inspect {MODEL}"
-WARMUP_GEN = (
-    f"tfkit warmup-gen {MODEL} --input images=@sample_models/digits_test.npy --batch-size 1 --output {WARM_UP}"
-)
+WARMUP_GEN = f"tfkit warmup-gen {MODEL} --input images=@sample_models/digits_test.npy --batch-size 1 --output {WARM_UP}"
 SERVE = f"tfkit serve {MODEL} --name digits --token-file {TOKEN} --warm-up {WARM_UP} --port {PORT}"
 PREDICT = (
     f"tfkit predict http://127.0.0.1:{PORT}/api/predict/digits --token-file {TOKEN} "

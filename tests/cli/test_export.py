@@ -136,8 +136,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("stage", ["import", "write"])
+@pytest.mark.parametrize(("number", "stage"), [(signal.SIGINT, "import"), (signal.SIGTERM, "write")])
 def test_an_interrupted_export_leaves_the_old_one(tmp_path, number, stage):
     old = tmp_path / "out"
     old.mkdir()

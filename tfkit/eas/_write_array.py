@@ -45,6 +45,13 @@ def entry(tag: int, name: str, array: Array) -> list[Part]:
     return [_prefix(tag, name, head, len(packed)), packed]
 
 
+def entry_of_bytes(tag: int, name: str, dtype: DType, shape: tuple[int, ...], data: bytes) -> bytes:
+    """The bytes of one map entry with an array of floats, of which only the bytes are at hand."""
+    if not data:
+        return _prefix(tag, name, _head(dtype, shape), 0)
+    return _float_prefix(tag, name, dtype, shape, len(data)) + data
+
+
 def text_field(tag: int, text: str) -> bytes:
     """A whole field that holds text."""
     encoded = text.encode()

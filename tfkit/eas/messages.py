@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfkit.arrays import Array
-from tfkit.eas._fields import Data, scan
+from tfkit.arrays import NUMPY_DTYPES, Array
+from tfkit.eas._fields import FIELD_OF, Data, scan
 from tfkit.eas._read_array import read_array
-from tfkit.eas._write_array import Part, entry, text_field
+from tfkit.eas._write_array import Part, entry, entry_of_bytes, text_field
 from tfkit.errors import InputError, MessageError
 from tfkit.proto import wire
+from tfkit.tensors import DType
 
 _SIGNATURE_NAME, _INPUTS, _OUTPUT_FILTER = 0x0A, 0x12, 0x1A
 _OUTPUTS = 0x0A
@@ -29,6 +30,13 @@ _KEY, _VALUE = 0x0A, 0x12
 _MAX_NAMES = 1 << 16
 # protobuf's own limit, which every reader of a message enforces.
 _MAX_BYTES = (1 << 31) - 1
+
+# The dtypes whose values stand on the wire as they are in memory: float32, float64 and the complex ones.
+MEMORY_DTYPES = frozenset(
+    dtype
+    for dtype, values in FIELD_OF.items()
+    if values.fixed is not None and NUMPY_DTYPES[dtype].itemsize >= values.fixed.itemsize
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -132,6 +140,20 @@ def encode_response(outputs: Mapping[str, Array]) -> bytes:
         MessageError: No message can hold one of the outputs, or all of them together.
     """
     return _join(_entries(_OUTPUTS, "output", outputs))
+
+
+def float_output(name: str, dtype: DType, shape: tuple[int, ...], data: bytes) -> bytes:
+    """The bytes of one output of an answer, for a dtype whose values stand on the wire as they are in memory.
+
+    The outputs' bytes one after the other are the answer.
+
+    Args:
+        name: The output's name.
+        dtype: One of ``MEMORY_DTYPES``.
+        shape: Its shape.
+        data: Its values in row-major order, little-endian.
+    """
+    return entry_of_bytes(_OUTPUTS, name, dtype, shape, data)
 
 
 def _buffer(data: bytes | bytearray | memoryview) -> Data:

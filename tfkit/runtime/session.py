@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tfkit.arrays import Array, check_array
 from tfkit.errors import MissingError, SignatureError, TensorFlowError, nearest
@@ -19,6 +20,7 @@ from tfkit.savedmodel.reader import read_signatures
 from tfkit.savedmodel.signatures import check_dense
 from tfkit.tensors import SERVE_TAG, Signature, TensorSpec
 
+T = TypeVar("T")
 _CANCELLED = 1  # TF_Code
 
 
@@ -189,6 +191,11 @@ class Session:
             raise SignatureError(f"{self.path}: {spec.name!r} stands for tensor {spec.tensor!r}, which the graph lacks")
         return TfOutput(operation, output)
 
+    def dtype_of(self, output: TfOutput) -> int:
+        """The dtype that the graph gives an output, whatever the signature says; a ``TF_DataType``."""
+        code: int = self.library.quick.TF_OperationOutputType(output)
+        return code
+
     def run(self, call: Call) -> None:
         """``TF_SessionRun``; the fetched tensors then belong to the caller.
 
@@ -202,7 +209,9 @@ class Session:
         status = call.status
         try:
             self.library.long.TF_SessionRun(
-                self._session, None, call.inputs, call.fed, call.fed_count, call.outputs, call.fetched, call.fetched_count,
+                self._session, None,
+                call.inputs, call.fed, call.fed_count,
+                call.outputs, call.fetched, call.fetched_count,
                 None, 0, None, status,
             )  # fmt: skip
             if self.library.quick.TF_GetCode(status):
@@ -246,19 +255,28 @@ class Call:
 
 
 class Function:
-    """One signature of a session, with the outputs to fetch; any thread may call it."""
+    """One signature of a session, with the outputs to fetch; any thread may call it.
+
+    Attributes:
+        signature: The signature.
+        outputs: The outputs that are computed, in the order in which ``run`` gives them.
+        output_dtypes: The dtypes that the graph gives them, as ``TF_DataType``.
+        echoed: The outputs that are inputs, and which.
+        library: The session's library.
+    """
 
     def __init__(self, session: Session, signature: Signature, outputs: tuple[TensorSpec, ...]) -> None:
         self.signature = signature
+        self.library = session.library
         self._session = session
         self._specs = signature.inputs
         # TensorFlow refuses to fetch what is fed: an output that is an input is answered here.
         fed = {spec.tensor: spec.name for spec in signature.inputs}
-        self._echoed = {spec.name: fed[spec.tensor] for spec in outputs if spec.tensor in fed}
-        computed = tuple(spec for spec in outputs if spec.tensor not in fed)
-        self._names = tuple(spec.name for spec in computed)
+        self.echoed = {spec.name: fed[spec.tensor] for spec in outputs if spec.tensor in fed}
+        self.outputs = computed = tuple(spec for spec in outputs if spec.tensor not in fed)
         self._inputs = (TfOutput * len(self._specs))(*map(session.resolve, self._specs))
         self._outputs = (TfOutput * len(computed))(*map(session.resolve, computed))
+        self.output_dtypes = tuple(session.dtype_of(output) for output in self._outputs)
         # Calls that are not in use; as many are made as threads run at a time.
         self._calls: list[Call] = []
 
@@ -274,7 +292,7 @@ class Function:
         """
         if len(inputs) != len(self._specs):
             self._refuse_unknown(inputs)
-        feeder = Feeder(self._session.library)
+        feeder = Feeder(self.library)
         try:
             for spec in self._specs:
                 array = inputs.get(spec.name)
@@ -282,22 +300,32 @@ class Function:
                     raise self._missing(spec, inputs)
                 check_array(spec, array)
                 feeder.add(array, spec.dtype)
-            results = self._run(feeder.pointers) if self._names else {}
+            arrays = self.run(feeder.pointers, read_tensor) if self.outputs else []
+            results = {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
         finally:
             feeder.free()
-        for name, source in self._echoed.items():
+        for name, source in self.echoed.items():
             results[name] = inputs[source]
         return results
 
-    def _run(self, tensors: list[int]) -> dict[str, Array]:
-        library = self._session.library
+    def run(self, tensors: list[int], read: Callable[[Library, int], T]) -> list[T]:
+        """Runs the signature on tensors that were made for its inputs, in the order of ``signature.inputs``.
+
+        Args:
+            tensors: ``TF_Tensor*`` for each input; they stay the caller's.
+            read: Makes what is returned of each output (``outputs``); it must not keep the pointer.
+
+        Raises:
+            TensorFlowError: The run failed.
+        """
+        library = self.library
         call = self._calls.pop() if self._calls else Call(library, self._inputs, self._outputs)
         call.fed[:] = tensors  # type: ignore[assignment]  # ctypes takes addresses for pointers
         self._session.run(call)
         fetched: list[int] = call.fetched[:]  # type: ignore[assignment]
         self._calls.append(call)
         try:
-            return {name: read_tensor(library, pointer) for name, pointer in zip(self._names, fetched, strict=True)}
+            return [read(library, pointer) for pointer in fetched]
         finally:
             for pointer in fetched:
                 library.quick.TF_DeleteTensor(pointer)

@@ -28,6 +28,7 @@ _SMALL, _LARGE, _OFFSET, _VIEW = range(4)
 _RESOURCE_EXHAUSTED = 8
 _UNIMPLEMENTED = 12
 _SMALL_COPY_BYTES = 32 * 1024
+_COMMON_RANK = 2
 _memmove = ctypes.memmove
 
 
@@ -55,26 +56,37 @@ class Feeder:
         Raises:
             TensorFlowError: There is no memory for it.
         """
-        shape = array.shape
-        is_string = dtype is DType.STRING
-        size = array.size * _STRING_BYTES if is_string else array.nbytes
+        if dtype is DType.STRING:
+            base = self._allocate(dtype, array.shape, array.size * _STRING_BYTES)
+            if array.size:
+                self._fill_strings(base, array.reshape(-1).tolist())
+        elif array.nbytes <= _SMALL_COPY_BYTES:
+            # Copied twice: that is quicker than asking numpy for the address.
+            self.add_bytes(array.tobytes(), dtype, array.shape)
+        else:
+            array = np.ascontiguousarray(array)
+            _memmove(self._allocate(dtype, array.shape, array.nbytes), array.ctypes.data, array.nbytes)
+
+    def add_bytes(self, data: bytes, dtype: DType, shape: tuple[int, ...]) -> None:
+        """Copies the bytes of an array, in row-major order, into a tensor of TensorFlow's own.
+
+        Raises:
+            TensorFlowError: There is no memory for it.
+        """
+        size = len(data)
+        base = self._allocate(dtype, shape, size)
+        if size:
+            _memmove(base, data, size)
+
+    def _allocate(self, dtype: DType, shape: tuple[int, ...], size: int) -> int:
+        """The address of the bytes of a new tensor."""
         quick = self._library.quick
         pointer = quick.TF_AllocateTensor(dtype, _dims(shape), len(shape), size)
         if pointer is None:
             raise TensorFlowError(f"TensorFlow could not allocate a tensor of {size} bytes", code=_RESOURCE_EXHAUSTED)
         self.pointers.append(pointer)
-        if not size:
-            return
-        if is_string:
-            self._fill_strings(quick.TF_TensorData(pointer), array.reshape(-1).tolist())
-            return
-        if size <= _SMALL_COPY_BYTES:
-            # Copied twice: that is quicker than asking numpy for the address.
-            _memmove(quick.TF_TensorData(pointer), array.tobytes(), size)
-            return
-        if not array.flags.c_contiguous:
-            array = np.ascontiguousarray(array)
-        _memmove(quick.TF_TensorData(pointer), array.ctypes.data, size)
+        address: int = quick.TF_TensorData(pointer)
+        return address
 
     def _fill_strings(self, base: int, values: list[bytes]) -> None:
         """Writes the elements: short strings inline, long ones into memory of TensorFlow's own.
@@ -116,20 +128,30 @@ def read_tensor(library: Library, pointer: int) -> Array:
     """
     quick = library.quick
     code = quick.TF_TensorType(pointer)
-    shape = tuple(quick.TF_Dim(pointer, axis) for axis in range(quick.TF_NumDims(pointer)))
     dtype = _NUMPY_BY_CODE.get(code)
     if dtype is None:
         name = DType(code).short_name if code in DType else str(code)
         raise TensorFlowError(f"an output has dtype {name}, which cannot leave TensorFlow", code=_UNIMPLEMENTED)
-    size = quick.TF_TensorByteSize(pointer)
-    if not size:
-        return np.empty(shape, dtype)
     if code == DType.STRING:
-        return _read_strings(quick.TF_TensorData(pointer), size // _STRING_BYTES).reshape(shape)
-    data = ctypes.string_at(quick.TF_TensorData(pointer), size)
-    if len(shape) == 1:
-        return np.frombuffer(data, dtype)
-    return np.frombuffer(data, dtype).reshape(shape)
+        shape = _read_shape(quick, pointer)
+        count = quick.TF_TensorByteSize(pointer) // _STRING_BYTES
+        return (_read_strings(quick.TF_TensorData(pointer), count) if count else np.empty(0, dtype)).reshape(shape)
+    shape, data = read_bytes(library, pointer)
+    return np.ndarray(shape, dtype, data) if data else np.empty(shape, dtype)
+
+
+def read_bytes(library: Library, pointer: int) -> tuple[tuple[int, ...], bytes]:
+    """The shape of a ``TF_Tensor`` that holds no strings, and a copy of its bytes."""
+    quick = library.quick
+    size = quick.TF_TensorByteSize(pointer)
+    return _read_shape(quick, pointer), ctypes.string_at(quick.TF_TensorData(pointer), size) if size else b""
+
+
+def _read_shape(quick: Any, pointer: int) -> tuple[int, ...]:
+    rank = quick.TF_NumDims(pointer)
+    if rank == _COMMON_RANK:
+        return quick.TF_Dim(pointer, 0), quick.TF_Dim(pointer, 1)
+    return tuple(quick.TF_Dim(pointer, axis) for axis in range(rank))
 
 
 def _read_strings(base: int, count: int) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import mmap
 from pathlib import Path
+from typing import TypeVar
 
 from tfkit.eas.compression import decompress
 from tfkit.eas.messages import PredictRequest, decode_request, encode_response
@@ -14,12 +15,18 @@ from tfkit.runtime.library import Library
 from tfkit.runtime.session import Function, Session, SessionOptions
 from tfkit.savedmodel.reader import find_signature
 from tfkit.serve.http import Response, response, text_response
+from tfkit.serve.repeat import Repeat
 from tfkit.serve.settings import ServeSettings
 
-# Combinations of signature and outputs kept prepared; requests name them, so their number must have a limit.
-_FUNCTIONS_KEPT = 256
+# What is kept prepared hangs on what requests ask for, so its number must have a limit.
+_MOST_KEPT = 256
+# Requests of one length are told apart by their first bytes: the signature's name or the first input's name and shape.
+_SIGNATURE_BYTES = 48
 # The ops of loops as they stand in a NodeDef: field 2, length, name.
 _LOOP_OPS = tuple(b"\x12" + bytes([len(op)]) + op for op in (b"While", b"StatelessWhile", b"Enter"))
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 logger = logging.getLogger("tfkit.serve")
 
@@ -43,6 +50,7 @@ class ServedModel:
         options = SessionOptions(settings.device, settings.intra_op_threads, settings.inter_op_threads)
         self.session = Session(self.library, settings.model, settings.tags, options)
         self._functions: dict[tuple[str, tuple[str, ...]], Function] = {}
+        self._repeats: dict[tuple[int, bytes], Repeat] = {}
         self.has_steady_run_time = not _has_loop(settings.model)
 
     def structure(self) -> str:
@@ -62,8 +70,10 @@ class ServedModel:
     def answer_plain(self, body: bytes) -> Response:
         """Answers one request that is not compressed."""
         try:
-            request = decode_request(body)
-            return response(200, encode_response(self._function(request)(request.inputs)))
+            repeat = self._repeats.get((len(body), body[:_SIGNATURE_BYTES]))
+            if repeat is not None and repeat.matches(body):
+                return response(200, repeat.answer(body))
+            return response(200, self._answer_new(body))
         except TfkitError as error:
             if error.http_status >= 500:
                 logger.error("a request failed: %s", error)  # noqa: TRY400  # a traceback would explain nothing
@@ -75,16 +85,29 @@ class ServedModel:
             logger.exception("a request failed: this is a bug in tfkit")
             return text_response(500, "internal error: the service's log has the details")
 
+    def _answer_new(self, body: bytes) -> bytes:
+        request = decode_request(body)
+        function = self._function(request)
+        answer = encode_response(function(request.inputs))
+        repeat = Repeat.of(body, request, function)
+        if repeat is not None:
+            _keep(self._repeats, (len(body), body[:_SIGNATURE_BYTES]), repeat)
+        return answer
+
     def _function(self, request: PredictRequest) -> Function:
         key = (request.signature_name, request.output_filter)
         function = self._functions.get(key)
         if function is None:
             signature = find_signature(self.session.signatures, request.signature_name or None)
             function = self.session.function(signature, request.output_filter)
-            if len(self._functions) >= _FUNCTIONS_KEPT:
-                self._functions.clear()
-            self._functions[key] = function
+            _keep(self._functions, key, function)
         return function
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 def _has_loop(path: Path) -> bool:

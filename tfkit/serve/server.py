@@ -38,6 +38,7 @@ class Ready:
         model: The SavedModel's folder.
         tensorflow: TensorFlow's version.
         device: ``cpu`` or ``gpu``.
+        fell_back: Whether the CPU was taken because there is no GPU.
         warm_up: What was replayed, how often and how long it took; empty without a warm-up file.
         start_s: Time since the process started.
     """
@@ -46,15 +47,21 @@ class Ready:
     model: str
     tensorflow: str
     device: str
+    fell_back: bool
     warm_up: tuple[str, ...]
     start_s: float
 
     def __str__(self) -> str:
         warm_up = ", ".join(self.warm_up) or "none: the first requests will be slow"
-        return (
-            f"tfkit: ready at {self.url} · model {self.model} · TensorFlow {self.tensorflow} on {self.device} · "
-            f"warm-up {warm_up} · started in {self.start_s:.2f} s"
+        fell_back = " (it sees no GPU)" if self.fell_back else ""
+        parts = (
+            f"tfkit: ready at {self.url}",
+            f"model {self.model}",
+            f"TensorFlow {self.tensorflow} on {self.device}{fell_back}",
+            f"warm-up {warm_up}",
+            f"started in {self.start_s:.2f} s",
         )
+        return " · ".join(parts)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -183,6 +190,7 @@ class _Server:
             model=str(self._settings.model),
             tensorflow=model.library.version,
             device=model.session.device,
+            fell_back=self._settings.device == "auto" and model.session.device == "cpu",
             warm_up=tuple(map(str, results)),
             start_s=seconds_since_process_start(),
         )

@@ -1,0 +1,47 @@
+"""Runs benchmarks: ``python -m benchmarks`` all of them, ``python -m benchmarks serving codec`` some.
+
+A run of all writes its tables to ``benchmarks/RESULTS.md`` as well. The exit code is 1 if a target was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.report import print_rows, write_results
+
+BENCHMARKS = {
+    "inspect": ("benchmarks.inspect_speed", "tfkit inspect"),
+    "codec": ("benchmarks.codec", "Message codec"),
+    "serving": ("benchmarks.serving", "Serving the digits MLP"),
+    "http_layer": ("benchmarks.http_layer", "HTTP layers before the same model"),
+}
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> int:
+    """Runs what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; default: all")
+    names = parser.parse_args().names
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}")
+    sections = {}
+    for name in names or BENCHMARKS:
+        module, title = BENCHMARKS[name]
+        rows = sections[title] = import_module(module).run()
+        print(f"{title}\n")
+        print_rows(rows)
+        print(flush=True)
+    if not names:
+        write_results(RESULTS, sections)
+    missed = [row["name"] for rows in sections.values() for row in rows if row["ok"] is False]
+    for name in missed:
+        print(f"missed its target: {name}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""Keras models that need something of their user, or cannot be exported; built where Keras is (see conftest.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def plain():
+    import keras
+
+    x = keras.Input((5,), name="x")
+    return keras.Model(x, keras.layers.Dense(2, name="y")(x))
+
+
+def constant():
+    import keras
+
+    x = keras.Input((5,), name="x")
+    return keras.Model(x, keras.layers.Rescaling(0.0, name="y")(x))
+
+
+def one_input_unused():
+    import keras
+
+    used, unused = keras.Input((5,), name="used"), keras.Input((5,), name="unused")
+    return keras.Model([used, unused], keras.layers.Dense(2, name="y")(used))
+
+
+def other_in_a_graph():
+    """Gives other values in a graph than eagerly: what an export must notice."""
+    import keras
+    import tensorflow as tf
+
+    class Layer(keras.layers.Layer):
+        def call(self, x):
+            return x * 2 if tf.executing_eagerly() else x * 2.01
+
+    return keras.Sequential([keras.Input((3,), name="x"), Layer(name="y")])
+
+
+def sampling():
+    import keras
+
+    class Layer(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.generator = keras.random.SeedGenerator(1)
+
+        def call(self, x):
+            return x + keras.random.normal(keras.ops.shape(x), seed=self.generator)
+
+    return keras.Sequential([keras.Input((3,), name="x"), Layer(name="y")])
+
+
+def stateful():
+    import keras
+
+    x = keras.Input((4, 3), batch_size=2, name="x")
+    return keras.Model(x, keras.layers.LSTM(4, stateful=True, name="y")(x))
+
+
+def never_called():
+    import keras
+
+    class Model(keras.Model):
+        def call(self, x):
+            return x
+
+    return Model(name="mine")
+
+
+def not_built():
+    import keras
+
+    return keras.Sequential([keras.layers.Dense(2)], name="mine")
+
+
+def ragged_output():
+    import keras
+
+    vectorize = keras.layers.TextVectorization(ragged=True, name="words")
+    vectorize.adapt(["hello world", "foo bar baz"])
+    text = keras.Input((1,), dtype="string", name="text")
+    return keras.Model(text, vectorize(text))
+
+
+def python_inside():
+    import keras
+    import tensorflow as tf
+
+    class Layer(keras.layers.Layer):
+        def call(self, x):
+            return tf.ensure_shape(tf.numpy_function(lambda value: value * 2, [x], tf.float32), x.shape)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    return keras.Sequential([keras.Input((3,), name="x"), Layer(name="y")])
+
+
+def python_branch():
+    """Works eagerly only: asks a tensor for its truth."""
+    import keras
+
+    class Model(keras.Model):
+        def call(self, x):
+            return x if keras.ops.sum(x) > 0 else -x
+
+    model = Model(name="mine")
+    model(np.ones((1, 2), np.float32))
+    return model
+
+
+def picky():
+    """Takes only values of at least 10, as a real model can refuse what was made up for it."""
+    import keras
+    import tensorflow as tf
+
+    class Layer(keras.layers.Layer):
+        def call(self, x):
+            with tf.control_dependencies([tf.debugging.assert_greater_equal(x, 10.0, message="x must be 10 or more")]):
+                return x * 2
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    return keras.Sequential([keras.Input((3,), name="x"), Layer(name="y")])
+
+
+def large_pictures():
+    """Of unknown dimensions, and of at least 40 pixels."""
+    import keras
+
+    x = keras.Input((None, None, 1), name="x")
+    return keras.Model(x, keras.layers.GlobalMaxPooling2D(name="y")(keras.layers.Conv2D(1, 40)(x)))
+
+
+def deaf_to_small_values():
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential([keras.Input((5,), name="x"), layers.Rescaling(1.0, offset=-100.0), layers.ReLU()])
+
+
+def one_length_only():
+    """Says that it takes any length, and takes 50 only."""
+    import keras
+
+    x = keras.Input((None,), name="x")
+    return keras.Model(x, keras.layers.Dense(2, name="y")(keras.layers.Reshape((50,))(x)))
+
+
+def wide():
+    """Three million values a row: 12 MB."""
+    import keras
+
+    x = keras.Input((3_000_000,), name="x")
+    return keras.Model(x, keras.ops.mean(x, axis=-1, keepdims=True))
+
+
+def of_unsigned_integers():
+    import keras
+
+    x = keras.Input((4,), dtype="uint32", name="x")
+    return keras.Model(x, keras.layers.Dense(2, name="y")(keras.ops.cast(x, "float32")))
+
+
+_LIVE: dict[str, Any] = {}
+
+
+def export(name: str, output: Path, **options: Any) -> Any:
+    """Builds a model, once, and exports it."""
+    import tfkit
+
+    if name not in _LIVE:
+        _LIVE[name] = globals()[name]()
+    return tfkit.export_model(_LIVE[name], output, **options)
+
+
+def call(name: str, array: np.ndarray) -> np.ndarray:
+    return _LIVE[name](array, training=False).numpy()
+
+
+def variables(name: str) -> list[np.ndarray]:
+    return [np.array(variable.numpy()) for variable in _LIVE[name].variables]

@@ -1,0 +1,167 @@
+"""``tfkit.export_model``: what it proves, what it keeps, what it refuses; after a refusal nothing is left behind."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.export.odd_models import call, export, variables
+from tfkit.eas.messages import decode_request, decode_response
+from tfkit.errors import InputError, ModelError, SignatureError, TensorFlowError, UsageError, VerdictError
+from tfkit.savedmodel.reader import read_metagraphs
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "problem", "hint"),
+    [
+        ("constant", {}, VerdictError, r"no output \('y'\) varies", "--no-verify"),
+        ("other_in_a_graph", {}, VerdictError, r"output 'y' differs from the source \(batch size 1\)", "--atol"),
+        ("plain", {"inputs": ["x=@none.npy"]}, InputError, r"none\.npy", ""),
+        ("sampling", {}, VerdictError, "changes from call to call", "--no-verify"),
+        ("stateful", {}, VerdictError, "keeps state between calls", "--no-verify"),
+        ("never_called", {}, ModelError, "does not say what it takes", "Call the model once"),
+        ("not_built", {}, ModelError, "is not built", "Call the model once"),
+        ("ragged_output", {}, ModelError, "output 'words' is a RaggedTensor", "dense"),
+        ("python_inside", {}, TensorFlowError, "does not run in TensorFlow's C library.*PyFunc", "tf.numpy_function"),
+        ("python_branch", {}, ModelError, "model 'mine' cannot be made a graph", "tf.function"),
+        ("picky", {}, InputError, r"fails on random input \(x \[1, 3\]\): .*x must be 10", "--input"),
+        (
+            "one_length_only",
+            {},
+            InputError,
+            r"fails .*\(x \[1, 64\]\): .*dimensions of 64, 32, .* were tried",
+            "--input",
+        ),
+        ("plain", {"rename": {"z": "a"}}, SignatureError, "no input or output 'z'", "Known: x"),
+        ("plain", {"rename": {"x": ""}}, UsageError, "empty name", ""),
+        ("one_input_unused", {"rename": {"used": "unused"}}, SignatureError, "two inputs would be called .unused.", ""),
+        ("plain", {"signature": ""}, UsageError, "needs a name", ""),
+        ("plain", {"atol": -1.0}, UsageError, "atol -1.0", ""),
+        ("plain", {"rtol": float("nan")}, UsageError, "rtol nan", ""),
+        ("plain", {"inputs": {"z": np.ones((1, 5))}}, SignatureError, "no input 'z'", "Known: x"),
+        ("plain", {"inputs": {"x": np.ones((1, 4))}}, SignatureError, r"shape \[1, 4\]", ""),
+    ],
+)
+def test_refusals(in_keras, tmp_path, name, options, error, problem, hint):
+    with pytest.raises(error, match=problem) as caught:
+        in_keras(export, name, tmp_path / "new" / "model", **options)
+    assert hint in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_refusal_leaves_the_old_export_alone(in_keras, tmp_path):
+    old = in_keras(export, "plain", tmp_path / "model")
+    before = (old.path / "saved_model.pb").read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        in_keras(export, "plain", tmp_path / "model")
+    with pytest.raises(VerdictError):
+        in_keras(export, "constant", tmp_path / "model", force=True)
+    assert (old.path / "saved_model.pb").read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["model"]
+    assert in_keras(export, "plain", tmp_path / "model", force=True, signature="other").signature.name == "other"
+
+
+def test_there_is_one_signature_and_no_stray(in_keras, tmp_path):
+    report = in_keras(export, "plain", tmp_path / "model", signature="predict", rename={"x": "images", "y": "scores"})
+    (metagraph,) = read_metagraphs(report.path)
+    assert metagraph.tags == ("serve",)
+    assert metagraph.signatures == {"predict": report.signature}
+    (images,), (scores,) = report.signature.inputs, report.signature.outputs
+    assert (images.name, images.tensor, scores.name) == ("images", "predict_images:0", "scores")
+    assert report.renamed == {"x": "images", "y": "scores"}
+    assert sorted(each.name for each in report.path.iterdir()) == [
+        "assets",
+        "assets.extra",
+        "saved_model.pb",
+        "variables",
+    ]
+
+
+def test_evidence_holds_the_inputs_used_and_the_sources_outputs(in_keras, tmp_path):
+    report = in_keras(export, "plain", tmp_path / "model", signature="predict")
+    assert report.check.batch_sizes == (1, 3)
+    for number, batch_size in enumerate(report.check.batch_sizes, start=1):
+        place = report.path / "assets.extra" / "tfkit"
+        request = decode_request((place / f"{number}.request.bin").read_bytes())
+        response = decode_response((place / f"{number}.response.bin").read_bytes())
+        assert (request.signature_name, request.output_filter) == ("predict", ())
+        assert request.inputs["x"].shape == (batch_size, 5)
+        np.testing.assert_array_equal(response.outputs["y"], in_keras(call, "plain", np.array(request.inputs["x"])))
+    kept = json.loads((place / "export.json").read_text())
+    assert kept == report.record()
+    assert kept["verify"]["result"] == "passed"
+    assert kept["source"]["kind"] == "keras model"
+
+
+def test_the_same_seed_gives_the_same_evidence(in_keras, tmp_path):
+    reports = [in_keras(export, "plain", tmp_path / str(number), seed=seed) for number, seed in enumerate((5, 5, 6))]
+    first, same, other = ((report.path / report.evidence[0]).read_bytes() for report in reports)
+    assert first == same != other
+
+
+def test_evidence_is_limited(in_keras, tmp_path):
+    report = in_keras(export, "wide", tmp_path / "model")
+    assert [each.rsplit("/", 1)[1] for each in report.evidence] == ["1.request.bin", "1.response.bin"]
+    assert any("not kept as evidence" in note for note in report.notes)
+
+
+def test_what_eas_cannot_carry_is_noted(in_keras, tmp_path):
+    report = in_keras(export, "of_unsigned_integers", tmp_path / "model")
+    assert report.evidence == ()
+    assert any("EAS cannot serve this model: input 'x': EAS has no dtype uint32" in note for note in report.notes)
+
+
+def test_without_verification_nothing_is_run_and_that_is_recorded(in_keras, tmp_path):
+    report = in_keras(export, "sampling", tmp_path / "model", verify=False)
+    assert report.check.skipped == "--no-verify"
+    assert report.record()["verify"]["result"] == "skipped"
+    assert report.evidence == ()
+
+
+def test_a_wider_tolerance_accepts_a_difference(in_keras, tmp_path):
+    report = in_keras(export, "other_in_a_graph", tmp_path / "model", rtol=0.01)
+    (check,) = report.check.outputs
+    assert 0 < check.max_abs_error < 0.01
+    assert check.tolerance.rtol == 0.01
+
+
+def test_an_input_without_effect_is_noted(in_keras, tmp_path):
+    report = in_keras(export, "one_input_unused", tmp_path / "model")
+    assert report.notes == ("input 'unused' had no effect on any output",)
+
+
+def test_unknown_dimensions_get_a_size_that_the_model_takes(in_keras, tmp_path):
+    report = in_keras(export, "large_pictures", tmp_path / "model")
+    request = decode_request((report.path / report.evidence[0]).read_bytes())
+    assert request.inputs["x"].shape == (1, 64, 64, 1)
+
+
+def test_values_get_larger_where_small_ones_change_nothing(in_keras, tmp_path):
+    report = in_keras(export, "deaf_to_small_values", tmp_path / "model")
+    request = decode_request((report.path / report.evidence[2]).read_bytes())
+    assert 100 < request.inputs["x"].max() < 256
+
+
+def test_samples_are_used_where_random_values_are_refused(in_keras, tmp_path):
+    samples = np.arange(10, 16, dtype=np.float32).reshape(2, 3)
+    np.save(tmp_path / "samples.npy", samples)
+    for number, inputs in enumerate(({"x": samples}, [f"x=@{tmp_path}/samples.npy"], ["x=random:10:20"])):
+        report = in_keras(export, "picky", tmp_path / str(number), inputs=inputs)
+        assert report.check.batch_sizes == (1, 3)
+    request = decode_request((tmp_path / "0" / report.evidence[2]).read_bytes())
+    np.testing.assert_array_equal(request.inputs["x"], samples[[0, 1, 0]])
+
+
+def test_one_sample_cannot_show_that_outputs_vary(in_keras, tmp_path):
+    report = in_keras(export, "constant", tmp_path / "model", inputs={"x": np.ones((1, 5))})
+    assert report.notes == ("all samples are alike: whether the outputs follow the inputs was not checked",)
+
+
+def test_the_live_model_is_left_as_it_was(in_keras, tmp_path):
+    with pytest.raises(VerdictError):
+        in_keras(export, "stateful", tmp_path / "model")
+    seeds = in_keras(variables, "stateful")
+    with pytest.raises(VerdictError):
+        in_keras(export, "stateful", tmp_path / "model")
+    for before, after in zip(seeds, in_keras(variables, "stateful"), strict=True):
+        np.testing.assert_array_equal(before, after)

@@ -1,0 +1,80 @@
+"""What the README shows is run: its commands, one after the other, and its Python."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.serving import Server
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXIT_CODES = {"OK": 0, "VERDICT": 1, "USAGE": 2, "INPUT": 3, "MISSING": 4, "RUNTIME": 5, "BUG": 70, "INTERRUPTED": 130}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "sample_models", tmp_path / "sample_models")
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=True)
+
+
+def commands() -> list[list[str]]:
+    return [shlex.split(line[2:]) for line in README.splitlines() if line.startswith("$ tfkit ")]
+
+
+def test_the_commands_of_the_main_job_work_as_shown(folder: Path) -> None:
+    (folder / "token.txt").write_text("secret\n")
+    shown = {words[1]: words[2:] for words in commands()}
+    assert list(shown) == ["export", "inspect", "warmup-gen", "serve", "predict"]
+    tfkit = (sys.executable, "-m", "tfkit.cli")
+    for name in ("export", "inspect", "warmup-gen"):
+        done = run(folder, *tfkit, name, *shown[name])
+    assert "30c62fe13960" in done.stdout, "the warm-up file that the README shows"
+    assert json.loads(run(folder, *tfkit, "inspect", *shown["inspect"]).stdout)["signature_name"] == "predict_images"
+    serve = [word.replace("8500", "0") for word in shown["serve"]]
+    serve = [str(folder / word) if (folder / word).exists() else word for word in serve]
+    with Server(*serve) as server:
+        ask = [server.url if word.startswith("http") else word for word in shown["predict"]]
+        assert "scores  float32[360, 10]" in run(folder, *tfkit, "predict", *ask).stdout
+
+
+def test_the_python_example_runs(folder: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    digits = np.array(run(folder, sys.executable, "-c", code).stdout.strip("[] \n").split(), int)
+    labels = np.load(ROOT / "sample_models" / "digits_test_labels.npy")[:10]
+    assert np.mean(digits == labels) >= 0.9
+
+
+def test_the_demo_shows_the_readme_s_commands() -> None:
+    """But for the folder that the demo's files lie in."""
+    sys.path.insert(0, str(ROOT / "sample_models"))
+    try:
+        import demo
+    finally:
+        sys.path.pop(0)
+
+    def plain(command: str) -> list[str]:
+        words = shlex.split(command.replace("build/token.txt", "token.txt").replace("build/warm_up", "warm_up"))
+        return words[: words.index("--output")] if words[1] == "predict" and "--output" in words else words
+
+    assert [plain(command) for command in demo.COMMANDS] == commands()
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    from tfkit import errors
+
+    assert {name: getattr(errors, f"EXIT_{name}") for name in EXIT_CODES} == EXIT_CODES
+    table = README.partition("## Exit codes")[2].partition("##")[0]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == list(EXIT_CODES.values())

@@ -1,0 +1,125 @@
+"""Comparing the outputs of an exported model with its source's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfkit.arrays import Array, dtype_of
+from tfkit.errors import VerdictError
+from tfkit.export.report import OutputCheck, Tolerance
+from tfkit.tensors import DType
+
+# What two runs of the same float operations in another order may differ by, relative to the largest value.
+_DEFAULTS = {
+    DType.DOUBLE: 1e-8,
+    DType.COMPLEX128: 1e-8,
+    DType.FLOAT: 1e-5,
+    DType.COMPLEX64: 1e-5,
+    DType.HALF: 1e-2,
+    DType.BFLOAT16: 5e-2,
+}
+_RTOL_FACTOR = 10
+
+
+def choose_tolerance(
+    source: Array, *, compute_dtype: DType | None = None, atol: float | None = None, rtol: float | None = None
+) -> Tolerance:
+    """The tolerance for one output.
+
+    Args:
+        source: The source's values. By default ``atol`` grows with the largest of them.
+        compute_dtype: The half type that the model computes in, whatever the output's own type.
+        atol: The user's absolute tolerance.
+        rtol: The user's relative tolerance.
+    """
+    step = _DEFAULTS.get(dtype_of(source))
+    if step is None:
+        return Tolerance(0.0, 0.0)
+    if compute_dtype is not None:
+        step = max(step, _DEFAULTS[compute_dtype])
+    values = np.abs(source.astype(_wide(source)))
+    largest = float(np.max(values, where=np.isfinite(values), initial=0.0))
+    return Tolerance(step * largest if atol is None else atol, step * _RTOL_FACTOR if rtol is None else rtol)
+
+
+def compare_output(name: str, exported: Array, source: Array, tolerance: Tolerance, *, place: str = "") -> OutputCheck:
+    """Compares one output.
+
+    Args:
+        name: The output.
+        exported: What the exported model gave.
+        source: What the source gave on the same inputs.
+        tolerance: What floating-point values may differ by; everything else must be equal.
+        place: Which inputs these were, for the message.
+
+    Raises:
+        VerdictError: They differ.
+    """
+    if exported.shape != source.shape or exported.dtype != source.dtype:
+        raise VerdictError(
+            f"output {name!r} is {exported.dtype}{list(exported.shape)} in the exported model and "
+            f"{source.dtype}{list(source.shape)} in the source{place}"
+        )
+    if dtype_of(source) not in _DEFAULTS:
+        return _compare_exact(name, exported, source, place)
+    wide = _wide(source)
+    have, want = exported.astype(wide), source.astype(wide)
+    with np.errstate(invalid="ignore", over="ignore"):
+        same = (have == want) | (np.isnan(have) & np.isnan(want))
+        error = np.where(same, 0.0, np.abs(have - want))
+        near = np.isfinite(error) & np.isfinite(want) & (error <= tolerance.atol + tolerance.rtol * np.abs(want))
+        differs = ~(same | near)
+    if differs.any():
+        worst = np.unravel_index(int(np.argmax(np.where(differs, np.nan_to_num(error, nan=np.inf), -1.0))), error.shape)
+        raise VerdictError(
+            f"output {name!r} differs from the source{place}: largest absolute error {error[worst]:.3g} at "
+            f"{[int(index) for index in worst]}: the exported model gives {have[worst]:.9g}, "
+            f"the source {want[worst]:.9g}; allowed is {tolerance.atol:.3g} + {tolerance.rtol:.3g} * |source|",
+            hint="If such a difference is right for this model, allow it with --atol and --rtol.",
+        )
+    return OutputCheck(name, float(np.max(error, initial=0.0)), tolerance)
+
+
+def varies(samples: Sequence[Array]) -> bool:
+    """Whether any sample differs from the first by more than rounding."""
+    first, *others = samples
+    return any(other.shape != first.shape or not _alike(first, other) for other in others)
+
+
+def merge_checks(checks: Sequence[Mapping[str, OutputCheck]]) -> tuple[OutputCheck, ...]:
+    """One entry an output: the largest error over all samples, and the widest tolerance."""
+    return tuple(
+        OutputCheck(
+            name,
+            max(check[name].max_abs_error for check in checks),
+            Tolerance(
+                max(check[name].tolerance.atol for check in checks), max(check[name].tolerance.rtol for check in checks)
+            ),
+        )
+        for name in checks[0]
+    )
+
+
+def _compare_exact(name: str, exported: Array, source: Array, place: str) -> OutputCheck:
+    differs = np.asarray(exported != source)
+    if differs.any():
+        at = tuple(int(index[0]) for index in np.nonzero(np.atleast_1d(differs)))[: source.ndim]
+        raise VerdictError(
+            f"output {name!r} differs from the source{place} at {list(at)}: the exported model gives {exported[at]!r}, "
+            f"the source {source[at]!r}; {dtype_of(source).short_name} must be equal ({int(differs.sum())} of "
+            f"{source.size} values are not)"
+        )
+    return OutputCheck(name, 0.0, Tolerance(0.0, 0.0))
+
+
+def _alike(first: Array, other: Array) -> bool:
+    if dtype_of(first) not in _DEFAULTS:
+        return bool(np.array_equal(first, other))
+    wide = _wide(first)
+    return bool(np.allclose(other.astype(wide), first.astype(wide), rtol=1e-6, atol=0.0, equal_nan=True))
+
+
+def _wide(array: Array) -> type[np.generic]:
+    return np.complex128 if array.dtype.kind == "c" else np.float64

@@ -1,0 +1,189 @@
+"""What a path holds, told without importing Keras: a model that can be loaded safely, or a clear reason why not.
+
+A ``.keras`` file is a zip archive of ``config.json`` (the architecture), ``metadata.json``, ``model.weights.h5`` and
+``assets/``, as ``keras/src/saving/saving_lib.py`` writes it. Reading all of it here first finds damage in a moment,
+before TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tfkit.errors import InputError, MissingError, ModelError
+from tfkit.export.keras_config import find_custom_parts
+
+_CONFIG = "config.json"
+_METADATA = "metadata.json"
+_WEIGHTS = ("model.weights.h5", "model.weights.npz")
+_MAX_JSON_BYTES = 256 << 20
+# A file of weights shrinks little; what unpacks to more than this is made to fill the memory.
+_MAX_EXPANSION = 100
+_EXPANSION_FLOOR_BYTES = 1 << 30
+_CHUNK_BYTES = 1 << 20
+_ENCRYPTED_FLAG = 1
+
+_LATER = "This version of tfkit takes .keras files and live Keras models."
+_SAVE_HINT = f"{_LATER} In Python: model = keras.saving.load_model(...), then model.save('model.keras')."
+_CODE_HINT = (
+    "A file does not hold such code. Load it in Python, where your classes and functions are (safe_mode=False for "
+    "Lambda layers that you trust), and export the live model:\n"
+    "    model = keras.saving.load_model({name!r}, custom_objects={{...}})\n"
+    "    tfkit.export_model(model, 'build/model')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KerasFile:
+    """A ``.keras`` file that was read through and holds nothing that needs code of its author.
+
+    Attributes:
+        path: Where it is.
+        sha256: Of the whole file.
+        keras_version: The Keras that wrote it; empty if it does not say.
+    """
+
+    path: Path
+    sha256: str
+    keras_version: str
+
+
+def read_keras_file(path: Path) -> KerasFile:
+    """Checks a ``.keras`` file.
+
+    Raises:
+        ModelError: There is no file, it is something else, it is damaged, or it needs code of its author.
+        MissingError: It may not be read.
+    """
+    try:
+        _refuse_other_sources(path)
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive)
+            config = _read_json(path, archive, _CONFIG)
+            metadata = _read_json(path, archive, _METADATA)
+            _read_through(archive)
+        sha256 = _sha256(path)
+    except PermissionError as error:
+        raise MissingError(f"{path} may not be read: {error.strerror}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ModelError(
+            f"{path} is damaged: {str(error) or 'its end is missing'}",
+            hint="Was it downloaded or copied completely? Save the model again.",
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    custom = find_custom_parts(config)
+    if custom:
+        shown = "; ".join(custom[:5]) + (f"; and {len(custom) - 5} more" if len(custom) > 5 else "")
+        raise ModelError(f"{path} needs code of its author: {shown}", hint=_CODE_HINT.format(name=path.name))
+    version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
+    return KerasFile(path, sha256, version if isinstance(version, str) else "")
+
+
+def _refuse_other_sources(path: Path) -> None:
+    """Raises ``ModelError`` unless the path is a zip archive called ``.keras``."""
+    if not path.exists():
+        raise ModelError(f"there is no file {path}: expected a .keras file")
+    if path.is_dir():
+        raise _describe_folder(path)
+    if not path.is_file():
+        raise ModelError(f"{path} is no regular file: expected a .keras file")
+    with path.open("rb") as file:
+        start = file.read(512)
+    if start.startswith(b"PK\x03\x04"):
+        if path.suffix != ".keras":
+            raise ModelError(
+                f"{path} is a zip archive: expected a file whose name ends in .keras",
+                hint="If Keras wrote it, rename it.",
+            )
+        return
+    raise _describe_file(path, start)
+
+
+def _describe_folder(path: Path) -> ModelError:
+    names = {each.name for each in path.iterdir()}
+    if names & {"saved_model.pb", "saved_model.pbtxt"}:
+        return ModelError(
+            f"{path} is a SavedModel already: expected a .keras file",
+            hint=f"It needs no export: tfkit inspect {path}, tfkit serve {path}.",
+        )
+    if _CONFIG in names and names & set(_WEIGHTS):
+        return ModelError(f"{path} is an unpacked Keras model: expected a .keras file", hint=_SAVE_HINT)
+    if "checkpoint" in names or any(name.endswith(".index") for name in names):
+        return ModelError(
+            f"{path} holds checkpoints, which are weights without a model: expected a .keras file",
+            hint=f"{_LATER} Build the model in Python, restore the weights, and call tfkit.export_model(model, ...).",
+        )
+    return ModelError(f"{path} is a folder that holds no model: expected a .keras file")
+
+
+def _describe_file(path: Path, start: bytes) -> ModelError:
+    expected = "expected a .keras file"
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return ModelError(f"{path} is an HDF5 file, Keras's old format or weights alone: {expected}", hint=_SAVE_HINT)
+    if path.suffix == ".index" or ".data-0" in path.name:
+        return ModelError(
+            f"{path} is part of a checkpoint, which is weights without a model: {expected}",
+            hint=f"{_LATER} Build the model in Python, restore the weights, and call tfkit.export_model(model, ...).",
+        )
+    if path.name in ("saved_model.pb", "saved_model.pbtxt"):
+        return ModelError(f"{path} is a SavedModel already: {expected}", hint=f"Try tfkit inspect {path.parent}")
+    if path.suffix == ".pb":
+        return ModelError(f"{path} is a TensorFlow graph: {expected}", hint=f"{_LATER} Try tfkit inspect {path}")
+    if start[4:8] == b"TFL3":
+        return ModelError(f"{path} is a TensorFlow Lite model: {expected}", hint="Export the model it was made from.")
+    came = f"starts with the bytes {start[:8]!r}" if start else "is empty"
+    return ModelError(f"{path} is no Keras model: it {came}, {expected}, which is a zip archive")
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    """Checks names and declared sizes, before anything is unpacked."""
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    for name in (_CONFIG, _METADATA):
+        if name not in names:
+            raise ModelError(f"{path} is a zip archive without {name}: expected a Keras model")
+    if not set(_WEIGHTS) & set(names):
+        raise ModelError(f"{path} holds no weights: expected {_WEIGHTS[0]} in it", hint="Save the model again.")
+    if len(set(names)) < len(names):
+        raise ModelError(f"{path} holds two files of the same name: Keras writes no such archive")
+    for member in members:
+        parts = PurePosixPath(member.filename).parts
+        if member.filename.startswith("/") or ".." in parts:
+            raise ModelError(
+                f"{path} holds {member.filename!r}, a path that leads out of it: Keras writes no such archive"
+            )
+        if member.flag_bits & _ENCRYPTED_FLAG:
+            raise ModelError(f"{path} is encrypted: Keras writes no such archive")
+    size = path.stat().st_size
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > max(_MAX_EXPANSION * size, _EXPANSION_FLOOR_BYTES):
+        raise ModelError(f"{path} has {size} bytes and would unpack to {unpacked}: Keras writes no such archive")
+
+
+def _read_json(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
+    size = archive.getinfo(name).file_size
+    if size > _MAX_JSON_BYTES:
+        raise ModelError(f"{path} holds a {name} of {size} bytes: expected at most {_MAX_JSON_BYTES}")
+    try:
+        return json.loads(archive.read(name))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged: its {name} is not JSON ({error})") from None
+
+
+def _read_through(archive: zipfile.ZipFile) -> None:
+    """Reads every member to its end, which compares the checksums."""
+    for member in archive.infolist():
+        with archive.open(member) as file:
+            while file.read(_CHUNK_BYTES):
+                pass
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,185 @@
+"""A Keras model as export sees it: named inputs with dtype and shape, and a call that gives named outputs.
+
+Names are those of the model: the keys of dictionaries, else the names of the input layers and of the layers that make
+the outputs. What its author did not name, Keras numbers by what else the process has made (``keras_tensor_17`` in a
+notebook, ``input_layer`` once it was saved); such inputs are called ``keras_tensor``, ``keras_tensor_1``, ... by their
+place, so that a live model and its file give the same signature.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfkit.arrays import NUMPY_DTYPES, Array
+from tfkit.errors import ModelError, UsageError
+from tfkit.export.frameworks import Frameworks, check_backend, first_line, quiet_logs
+from tfkit.export.keras_calls import CallPlan, plan_call
+from tfkit.export.keras_file import KerasFile
+from tfkit.export.names import Port, unique_names
+from tfkit.tensors import DType, Shape, TensorSpec
+
+_AUTOMATIC_NAME = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
+_HALF_DTYPES = {"float16": DType.HALF, "bfloat16": DType.BFLOAT16}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """One output of a call.
+
+    Attributes:
+        port: Its name.
+        tensor: What the model gave.
+        shape: The shape that Keras knows of it; ``None`` if it knows none.
+    """
+
+    port: Port
+    tensor: Any
+    shape: Shape | None
+
+
+class KerasModel:
+    """A live Keras model.
+
+    Args:
+        frameworks: The imported Keras and TensorFlow.
+        model: The model.
+        samples: Arrays by input name: they say what a subclassed model takes, which does not say so itself.
+
+    Raises:
+        UsageError: It is no Keras 3 model.
+        ModelError: What it takes is not known, or cannot be served.
+    """
+
+    def __init__(self, frameworks: Frameworks, model: Any, samples: Mapping[str, Array] | None = None) -> None:
+        keras = frameworks.keras
+        if not isinstance(model, keras.Model):
+            kind = f"{type(model).__module__}.{type(model).__qualname__}"
+            raise UsageError(
+                f"expected a path or a Keras 3 model, and got an object of {kind}",
+                hint="A layer becomes a model with keras.Sequential([keras.Input(...), layer]).",
+            )
+        check_backend(keras)
+        self._frameworks = frameworks
+        self._model = model
+        self._plan: CallPlan = plan_call(keras, model, samples or {})
+        self.notes = self._plan.notes
+        names = unique_names(_input_name(index, name) for index, name in enumerate(self._plan.names))
+        self.input_ports = tuple(Port(name, aliases) for name, aliases in zip(names, self._plan.aliases, strict=True))
+        self.input_specs = tuple(
+            TensorSpec(name, _dtype(spec.dtype, name), spec.shape)
+            for name, spec in zip(names, self._plan.specs, strict=True)
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's own name."""
+        return str(self._model.name)
+
+    @property
+    def trackable(self) -> Any:
+        """The Keras model, to find what it holds."""
+        return self._model
+
+    @property
+    def compute_dtype(self) -> DType | None:
+        """The least precise of half types that a layer computes in, if any does."""
+        found = {getattr(layer, "compute_dtype", "") for layer in self._layers()}
+        return next((dtype for name, dtype in reversed(_HALF_DTYPES.items()) if name in found), None)
+
+    def call(self, tensors: Sequence[Any]) -> tuple[ModelOutput, ...]:
+        """Calls the model as in inference; tensors are in the order of ``input_specs``.
+
+        Raises:
+            ModelError: An output is no dense tensor.
+        """
+        tf = self._frameworks.tf
+        result = self._plan.call(tensors)
+        leaves = [
+            (path, leaf) for path, leaf in self._frameworks.keras.tree.flatten_with_path(result) if leaf is not None
+        ]
+        names = unique_names(_output_names(leaves, self._plan.output_names))
+        known = self._plan.output_shapes if len(self._plan.output_shapes) == len(leaves) else [None] * len(leaves)
+        for name, (_, leaf) in zip(names, leaves, strict=True):
+            if isinstance(leaf, tf.SparseTensor | tf.RaggedTensor):
+                raise ModelError(
+                    f"output {name!r} is a {type(leaf).__name__}: a service answers with dense tensors only",
+                    hint="Make it dense in the model, with a keras.ops or tf function such as to_tensor or to_dense.",
+                )
+        return tuple(
+            ModelOutput(Port(name, (*_layer_alias(self._plan.output_names, index), f"output_{index}")), leaf, shape)
+            for index, (name, (_, leaf), shape) in enumerate(zip(names, leaves, known, strict=True))
+        )
+
+    def predict(self, arrays: Sequence[Array]) -> dict[str, Array]:
+        """Calls the model eagerly on arrays in the order of ``input_specs``; outputs by their own names."""
+        tf = self._frameworks.tf
+        with quiet_logs():
+            outputs = self.call([tf.convert_to_tensor(array) for array in arrays])
+        return {output.port.name: _as_array(tf.convert_to_tensor(output.tensor)) for output in outputs}
+
+    def _layers(self) -> Sequence[Any]:
+        return list(self._model._flatten_layers())  # noqa: SLF001  # Keras has no public way to nested layers
+
+
+def load_model(frameworks: Frameworks, file: KerasFile) -> Any:
+    """Loads a ``.keras`` file that was checked.
+
+    Raises:
+        ModelError: Keras cannot load it.
+    """
+    try:
+        with quiet_logs():
+            return frameworks.keras.saving.load_model(file.path, compile=False, safe_mode=True)
+    except Exception as error:
+        wrote = f"Keras {file.keras_version}" if file.keras_version else "an unknown Keras"
+        raise ModelError(
+            f"Keras {frameworks.keras.__version__} cannot load {file.path}: {first_line(error)}",
+            hint=f"The file was written by {wrote}. If it loads there, save it again, or export it in Python with "
+            "tfkit.export_model(model, FOLDER).",
+        ) from error
+
+
+def _input_name(index: int, name: str) -> str:
+    if _AUTOMATIC_NAME.fullmatch(name):
+        return f"keras_tensor_{index}" if index else "keras_tensor"
+    return name
+
+
+def _output_names(leaves: Sequence[tuple[Sequence[Any], Any]], layer_names: Sequence[str]) -> list[str]:
+    """The keys that lead to an output; else the layer that makes it; else ``output``, or ``output_0`` and so on."""
+    names = []
+    for index, (path, _) in enumerate(leaves):
+        if any(isinstance(part, str) for part in path):
+            names.append("_".join(str(part) for part in path))
+        elif len(layer_names) == len(leaves):
+            names.append(layer_names[index])
+        else:
+            names.append("output" if len(leaves) == 1 else f"output_{index}")
+    return names
+
+
+def _layer_alias(layer_names: Sequence[str], index: int) -> tuple[str, ...]:
+    return (layer_names[index],) if index < len(layer_names) else ()
+
+
+def _dtype(name: str, port: str) -> DType:
+    try:
+        dtype = DType.parse(name)
+    except ValueError:
+        raise ModelError(f"input {port!r} has dtype {name}, which no request can hold") from None
+    return dtype
+
+
+def _as_array(tensor: Any) -> Array:
+    """A tensor's values; a scalar string is an array as well."""
+    value = tensor.numpy()
+    if isinstance(value, np.ndarray):
+        return value
+    held = np.empty((), dtype=NUMPY_DTYPES[DType(tensor.dtype.as_datatype_enum)])
+    held[()] = value
+    return held

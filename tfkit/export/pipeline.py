@@ -1,0 +1,180 @@
+"""The whole export: read the source, trace it, write it, run it, compare, keep the evidence, rename."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfkit import __version__
+from tfkit.arrays import Array
+from tfkit.errors import UsageError
+from tfkit.export.evidence import write_evidence, write_report
+from tfkit.export.frameworks import Frameworks, import_frameworks
+from tfkit.export.keras_file import KerasFile, read_keras_file
+from tfkit.export.keras_model import KerasModel, load_model
+from tfkit.export.names import check_signature_name
+from tfkit.export.report import ExportReport, SelfCheck, Source
+from tfkit.export.samples import SampleMaker
+from tfkit.export.savedmodel import TracedModel
+from tfkit.export.selfcheck import Limits, Sample, SourceRuns, check_export
+from tfkit.export.target import check_target, staged_folder
+from tfkit.graph.domains import input_domains
+from tfkit.inputs import InputOption, parse_inputs
+from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.tensors import DEFAULT_SIGNATURE, Signature
+
+
+def export_model(
+    model: Any,
+    output: str | os.PathLike[str],
+    *,
+    signature: str = DEFAULT_SIGNATURE,
+    rename: Mapping[str, str] | None = None,
+    force: bool = False,
+    verify: bool = True,
+    atol: float | None = None,
+    rtol: float | None = None,
+    inputs: Sequence[str] | Mapping[str, Any] = (),
+    seed: int = 0,
+) -> ExportReport:
+    """Exports a Keras model as a SavedModel with one signature, and proves that it gives the same answers.
+
+    The SavedModel is written beside ``output``, run through TensorFlow's C library at two batch sizes and compared with
+    the Keras model itself; only then does it get its name. After an error, nothing is left behind.
+
+    Args:
+        model: A ``.keras`` file's path, or a live Keras 3 model.
+        output: The folder to write; its parents are made.
+        signature: The signature's name.
+        rename: New names of inputs and outputs by those of the model.
+        force: Replace a SavedModel that is there.
+        verify: Run and compare; ``False`` for models that sample at random. The report records it.
+        atol: Largest absolute difference of floating-point outputs; by default what their type and size allow.
+        rtol: Largest difference relative to the source's value.
+        inputs: What to compare on: arrays by the signature's input names, or ``--input`` options such as
+            ``images=@test.npy``. What is left out is random. Arrays also tell what a subclassed model takes; name them
+            as the model does then.
+        seed: Seed of random inputs.
+
+    Returns:
+        The signature, the largest difference found, and what else there is to know.
+
+    Raises:
+        ModelError: The source is no model, is damaged, or needs code that is not here.
+        SignatureError: A rename or an input does not fit the model.
+        InputError: Something is at ``output`` already.
+        VerdictError: The exported model differs from the source, or comparing them would prove nothing.
+        TensorFlowError: TensorFlow does not run what was written.
+        MissingError: TensorFlow or Keras is not here, or there is no permission or space to write.
+        UsageError: The options make no sense, or Keras runs on another backend.
+
+    Example:
+        >>> report = tfkit.export_model(model, "build/digits", signature="predict_images")  # doctest: +SKIP
+    """
+    started = time.monotonic()
+    check_signature_name(signature)
+    limits = Limits(_tolerance("atol", atol), _tolerance("rtol", rtol))
+    given = _Inputs.read(inputs, seed)
+    file = read_keras_file(Path(model)) if isinstance(model, str | os.PathLike) else None
+    target = check_target(Path(output), force=force)
+    with staged_folder(target, force=force) as staged:
+        frameworks = import_frameworks()
+        live = load_model(frameworks, file) if file else model
+        keras_model = KerasModel(frameworks, live, given.arrays)
+        traced = TracedModel(frameworks, keras_model, rename or {})
+        traced.write(staged, signature)
+        written = find_signature(read_signatures(staged), signature)
+        proof = _Proof(SelfCheck(skipped="--no-verify"))
+        if verify:
+            proof = _prove(staged, written, _Runner(keras_model, traced), given, limits)
+        evidence, left_out = write_evidence(staged, signature, proof.samples)
+        report = ExportReport(
+            path=Path(output),
+            signature=written,
+            source=_describe_source(frameworks, keras_model, file),
+            renamed={old: new for old, new in (traced.input_names | traced.output_names).items() if old != new},
+            check=proof.check,
+            evidence=evidence,
+            notes=tuple(note for note in (frameworks.note, *keras_model.notes, *proof.notes, left_out) if note),
+            versions=_versions(frameworks),
+        )
+        write_report(staged, report.record())
+        size = sum(each.stat().st_size for each in staged.rglob("*") if each.is_file())
+    return replace(report, size_bytes=size, elapsed_s=time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What the user gave to compare on."""
+
+    options: tuple[InputOption, ...]
+    arrays: dict[str, Array]
+    seed: int
+
+    @classmethod
+    def read(cls, inputs: Sequence[str] | Mapping[str, Any], seed: int) -> _Inputs:
+        if isinstance(inputs, Mapping):
+            return cls((), {name: np.asarray(value) for name, value in inputs.items()}, seed)
+        return cls(parse_inputs(inputs), {}, seed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """The outcome of the comparison, and what it was made on."""
+
+    check: SelfCheck
+    samples: tuple[Sample, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """The Keras model by the names of the signature."""
+
+    model: KerasModel
+    traced: TracedModel
+
+    def __call__(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        outputs = self.model.predict([arrays[name] for name in self.traced.input_names.values()])
+        return {self.traced.output_names[name]: array for name, array in outputs.items()}
+
+
+def _prove(staged: Path, signature: Signature, source: _Runner, given: _Inputs, limits: Limits) -> _Proof:
+    """Runs the source and what was written on the same inputs, and compares."""
+    names = source.traced.input_names
+    maker = SampleMaker(
+        signature,
+        input_domains(staged, signature),
+        options=given.options,
+        arrays={names.get(name, name): array for name, array in given.arrays.items()},
+        seed=given.seed,
+    )
+    limits = replace(limits, compute_dtype=source.model.compute_dtype)
+    runs = SourceRuns(signature, source, maker, limits)
+    with source.traced.state_kept():
+        samples = runs.draw()
+    check = check_export(staged, signature, samples, limits, seed=given.seed)
+    return _Proof(check, samples, runs.notes)
+
+
+def _describe_source(frameworks: Frameworks, model: KerasModel, file: KerasFile | None) -> Source:
+    if file is None:
+        return Source("keras model", model.name, keras_version=frameworks.keras.__version__)
+    return Source("keras file", file.path.name, file.sha256, file.keras_version)
+
+
+def _versions(frameworks: Frameworks) -> dict[str, str]:
+    return {"tfkit": __version__, "keras": frameworks.keras.__version__, "tensorflow": frameworks.tf.__version__}
+
+
+def _tolerance(name: str, value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"{name} {value} is not possible: expected a number from 0 on")
+    return value

@@ -1,0 +1,126 @@
+"""What an export did, for programs, for people and for the folder it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfkit.eas.structure import structure
+from tfkit.tensors import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a value may be from the source's: ``atol + rtol * |source|``."""
+
+    atol: float
+    rtol: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCheck:
+    """How one output compares with the source's.
+
+    Attributes:
+        name: The output.
+        max_abs_error: The largest absolute difference over all samples; 0 for texts, booleans and whole numbers, which
+            must be equal.
+        tolerance: What was allowed.
+    """
+
+    name: str
+    max_abs_error: float
+    tolerance: Tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """The comparison of the written SavedModel, run through the C API, with the Keras model.
+
+    Attributes:
+        skipped: Why it was not made; empty if it was.
+        batch_sizes: The batch sizes that were run.
+        seed: Seed of random inputs.
+        outputs: One entry an output.
+        tensorflow: The TensorFlow that ran it.
+    """
+
+    skipped: str = ""
+    batch_sizes: tuple[int, ...] = ()
+    seed: int = 0
+    outputs: tuple[OutputCheck, ...] = ()
+    tensorflow: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an exported model came from.
+
+    Attributes:
+        kind: ``keras file`` or ``keras model``.
+        name: The file's name, without its folder, or the model's own name.
+        sha256: Of the file; empty for a live model.
+        keras_version: The Keras that wrote the file, or that holds the live model.
+    """
+
+    kind: str
+    name: str
+    sha256: str = ""
+    keras_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What ``export_model`` did.
+
+    Attributes:
+        path: The SavedModel's folder.
+        signature: Its only signature.
+        source: Where it came from.
+        renamed: New names by those of the model, for inputs and outputs that were renamed.
+        check: The comparison with the source.
+        evidence: Files in the folder that hold the inputs used and the source's outputs.
+        notes: What the user should know.
+        versions: Versions of tfkit, keras and tensorflow.
+        size_bytes: Size of all files.
+        elapsed_s: Time it took.
+    """
+
+    path: Path
+    signature: Signature
+    source: Source
+    renamed: Mapping[str, str]
+    check: SelfCheck
+    evidence: tuple[str, ...]
+    notes: tuple[str, ...]
+    versions: Mapping[str, str]
+    size_bytes: int = 0
+    elapsed_s: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain values for JSON."""
+        return {
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "elapsed_s": round(self.elapsed_s, 3),
+            **self.record(),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """What stays with the export as ``assets.extra/tfkit/export.json``: the report without times and places."""
+        return {
+            "signature": structure(self.signature),
+            "source": asdict(self.source),
+            "renamed": dict(self.renamed),
+            "verify": {
+                "result": "skipped" if self.check.skipped else "passed",
+                **asdict(self.check),
+                "batch_sizes": list(self.check.batch_sizes),
+                "outputs": [asdict(output) for output in self.check.outputs],
+            },
+            "evidence": list(self.evidence),
+            "notes": list(self.notes),
+            "versions": dict(self.versions),
+        }

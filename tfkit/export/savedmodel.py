@@ -1,0 +1,219 @@
+"""Writes a model as a SavedModel with one signature and nothing beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tfkit.errors import ModelError, TensorFlowError, TfkitError
+from tfkit.export.frameworks import Frameworks, first_line, quiet_logs
+from tfkit.export.keras_model import KerasModel, ModelOutput
+from tfkit.export.names import check_renames, graph_names, is_graph_name, rename_ports
+from tfkit.tensors import INIT_SIGNATURE, Shape
+
+_FILE = "saved_model.pb"
+# Made by TensorFlow from the file before it was tidied, and optional: better none than one of another file.
+_FINGERPRINT = "fingerprint.pb"
+# TensorFlow tells of them only in its messages.
+_SYSTEM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+
+
+class TracedModel:
+    """A Keras model as a TensorFlow function with its final names, ready to be written.
+
+    Args:
+        frameworks: The imported Keras and TensorFlow.
+        model: The model.
+        renames: New names by old ones.
+
+    Attributes:
+        input_names: Final names by the model's own, in the order of the model's inputs.
+        output_names: The same for outputs.
+
+    Raises:
+        ModelError: The model cannot be made a graph.
+        SignatureError: A rename does not fit its names.
+    """
+
+    def __init__(self, frameworks: Frameworks, model: KerasModel, renames: Mapping[str, str]) -> None:
+        self._frameworks = frameworks
+        self._model = model
+        self._renames = renames
+        self.input_names = rename_ports("input", model.input_ports, renames)
+        self.output_names: dict[str, str] = {}
+        self._function = self._trace()
+
+    def write(self, folder: Path, signature: str) -> None:
+        """Writes the SavedModel into an empty folder.
+
+        Raises:
+            ModelError: TensorFlow cannot save what the model holds.
+            OSError: There is no space left, or no permission.
+        """
+        tf = self._frameworks.tf
+        (graph_signature,) = graph_names([signature]).values()
+        root = tf.Module()
+        root.model_variables = list(self._function.variables)
+        root.model_tables = self._tables()
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        try:
+            with quiet_logs():
+                tf.saved_model.save(root, str(folder), signatures={graph_signature: self._function}, options=options)
+        except tf.errors.OpError as error:
+            raise _describe_save_error(error, self._model.name) from error
+        except (ValueError, TypeError, AssertionError, KeyError) as error:
+            raise ModelError(f"TensorFlow cannot save model {self._model.name!r}: {first_line(error)}") from error
+        _tidy(
+            folder,
+            signature=(graph_signature, signature),
+            inputs={safe: name for name, safe in graph_names(list(self.input_names.values())).items()},
+            outputs={safe: name for name, safe in graph_names(list(self.output_names.values())).items()},
+        )
+
+    @contextmanager
+    def state_kept(self) -> Iterator[None]:
+        """Puts back what calls of the model change in the block: random seeds, states of recurrent layers."""
+        variables = [variable for variable in self._function.variables if not variable.trainable]
+        values = [variable.numpy() for variable in variables]
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+
+    def _trace(self) -> Any:
+        """The function, under names that TensorFlow takes, so that the graph's tensors are called after them."""
+        tf = self._frameworks.tf
+        arguments = list(graph_names(list(self.input_names.values())).values())
+
+        def run(**tensors: Any) -> dict[str, Any]:
+            outputs = self._model.call([tensors[name] for name in arguments])
+            ports = [output.port for output in outputs]
+            check_renames(self._model.input_ports, ports, self._renames)
+            self.output_names = rename_ports("output", ports, self._renames)
+            names = graph_names(list(self.output_names.values())).values()
+            return {name: _shaped(tf, output) for name, output in zip(names, outputs, strict=True)}
+
+        specs = {
+            argument: tf.TensorSpec(spec.shape, tf.dtypes.as_dtype(int(spec.dtype)), name=argument)
+            for argument, spec in zip(arguments, self._model.input_specs, strict=True)
+        }
+        try:
+            with quiet_logs():
+                return tf.function(run, autograph=False).get_concrete_function(**specs)
+        except TfkitError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"model {self._model.name!r} cannot be made a graph: {first_line(error)}",
+                hint="Its call must work under tf.function; TFKIT_DEBUG=1 shows where it fails.",
+            ) from error
+
+    def _tables(self) -> list[Any]:
+        """The lookup tables that the function uses: TensorFlow saves them only where something holds them."""
+        tf = self._frameworks.tf
+        used = {id(handle) for handle in self._function.captured_inputs}
+        held = tf.train.TrackableView(self._model.trackable).descendants()
+        return [
+            each
+            for each in held
+            if isinstance(each, tf.saved_model.experimental.TrackableResource) and id(each.resource_handle) in used
+        ]
+
+
+def _shaped(tf: Any, output: ModelOutput) -> Any:
+    """The output with the shape that Keras knows: TensorFlow forgets it in loops and reshapes."""
+    tensor = tf.convert_to_tensor(output.tensor)
+    shape: Shape | None = output.shape
+    if shape is not None and tensor.shape.is_compatible_with(shape):
+        tensor.set_shape(shape)
+    return tensor
+
+
+def _describe_save_error(error: Any, name: str) -> Exception:
+    """TensorFlow's error as the system's own where it is one, else as TensorFlow's."""
+    message = first_line(error)
+    for number in _SYSTEM_ERRORS:
+        if os.strerror(number) in message:
+            return OSError(number, os.strerror(number))
+    return TensorFlowError(f"TensorFlow cannot save model {name!r}: {message}", code=error.error_code)
+
+
+def _tidy(folder: Path, *, signature: tuple[str, str], inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    """Takes out the signature that TensorFlow adds, and gives names that its graphs cannot have.
+
+    Tables are initialised through the collection ``saved_model_main_op``, which TensorFlow writes as well and which
+    every loader since 1.x reads; older ones fail on the signature.
+
+    Args:
+        folder: The SavedModel.
+        signature: The signature's name in the file, and what it is to be.
+        inputs: What inputs are to be called, by their names in the file.
+        outputs: The same for outputs.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / _FILE
+    saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    (meta_graph,) = saved_model.meta_graphs
+    old = meta_graph.signature_def[signature[0]]
+    new = type(old)(method_name=old.method_name)
+    for name, info in old.inputs.items():
+        new.inputs[inputs[name]].CopyFrom(info)
+    for name, info in old.outputs.items():
+        new.outputs[outputs[name]].CopyFrom(info)
+    for name in (signature[0], INIT_SIGNATURE):
+        meta_graph.signature_def.pop(name, None)
+    meta_graph.signature_def[signature[1]].CopyFrom(new)
+    _rename_objects(meta_graph.object_graph_def, signature, inputs, outputs)
+    path.write_bytes(saved_model.SerializeToString(deterministic=True))
+    (folder / _FINGERPRINT).unlink(missing_ok=True)
+
+
+def _rename_objects(
+    graph: Any, signature: tuple[str, str], inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> None:
+    """The same names where ``tf.saved_model.load(...).signatures`` looks for them."""
+    # Python's keywords and `self` can be no argument of a function that TensorFlow makes; as keys they work.
+    arguments = {old: new for old, new in inputs.items() if not (new.isidentifier() and not is_graph_name(new))}
+    signature_maps = [node for node in graph.nodes if node.user_object.identifier == "signature_map"]
+    for node in signature_maps:
+        for child in node.children:
+            if child.local_name != signature[0]:
+                continue
+            child.local_name = signature[1]
+            function = graph.nodes[child.node_id].bare_concrete_function
+            function.argument_keywords[:] = [inputs[name] for name in function.argument_keywords]
+            _rename_structure(function.function_spec.fullargspec, arguments)
+            concrete = graph.concrete_functions[function.concrete_function_name]
+            _rename_structure(concrete.canonicalized_input_signature, arguments)
+            _rename_structure(concrete.output_signature, outputs)
+
+
+def _rename_structure(value: Any, names: Mapping[str, str]) -> None:
+    """Renames the keys of dictionaries, the specs under them, and texts, in a ``StructuredValue``."""
+    kind = value.WhichOneof("kind")
+    if kind == "string_value":
+        value.string_value = names.get(value.string_value, value.string_value)
+    elif kind in ("list_value", "tuple_value"):
+        for each in getattr(value, kind).values:
+            _rename_structure(each, names)
+    elif kind == "named_tuple_value":
+        for each in value.named_tuple_value.values:
+            _rename_structure(each.value, names)
+    elif kind == "dict_value":
+        renamed = {}
+        for key, each in value.dict_value.fields.items():
+            copy = type(each)()
+            copy.CopyFrom(each)
+            _rename_structure(copy, names)
+            if copy.WhichOneof("kind") == "tensor_spec_value":
+                copy.tensor_spec_value.name = names.get(key, key)
+            renamed[names.get(key, key)] = copy
+        value.dict_value.fields.clear()
+        for key, each in renamed.items():
+            value.dict_value.fields[key].CopyFrom(each)

@@ -1,0 +1,121 @@
+"""The folder that an export is written to: made beside it under another name, and renamed when all is done."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tfkit.errors import InputError, MissingError, TfkitError
+from tfkit.export.interrupts import Interrupts
+
+_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def check_target(output: Path, *, force: bool) -> Path:
+    """Where the export will be: ``output`` with links resolved, when it may be written.
+
+    Raises:
+        InputError: Something is there already that may not be replaced.
+    """
+    target = output.resolve()
+    if not os.path.lexists(target):
+        return target
+    if not target.is_dir():
+        raise InputError(f"{output} is a file: expected a folder to write the SavedModel to")
+    try:
+        names = os.listdir(target)  # noqa: PTH208  # names are all that is wanted
+    except OSError as error:
+        raise describe_os_error(error, output) from None
+    if not names:
+        return target
+    if not set(_MODEL_FILES) & set(names):
+        raise InputError(
+            f"{output} exists and is no SavedModel: it is never replaced", hint="Choose another folder, or empty it."
+        )
+    if not force:
+        raise InputError(f"{output} exists already", hint="--force replaces it.")
+    return target
+
+
+@contextmanager
+def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
+    """A new folder beside ``target`` that takes its place when the block ends; after an error nothing is left.
+
+    Raises:
+        MissingError: There is no permission or no space.
+        InputError: Something else appeared at ``target`` meanwhile.
+    """
+    made: list[Path] = []
+    staged: Path | None = None
+    with Interrupts() as interrupts:
+        try:
+            _make_parents(target.parent, made)
+            staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tfkit", dir=target.parent))
+            staged.chmod(0o777 & ~_umask())
+            with interrupts.allowed():
+                yield staged
+            _publish(staged, target, force=force)
+        except OSError as error:
+            raise describe_os_error(error, target) from error
+        finally:
+            if staged is not None and staged.exists():
+                shutil.rmtree(staged)
+            _remove_empty(made)
+
+
+def describe_os_error(error: OSError, path: Path) -> TfkitError:
+    """What the operating system refused while ``path`` was written."""
+    reason = error.strerror or str(error)
+    if error.errno in _NO_SPACE:
+        return MissingError(
+            f"{path} cannot be written: {reason}", hint="Nothing was left behind. Make room and try again."
+        )
+    if error.errno in _NO_PERMISSION:
+        return MissingError(f"{path} cannot be written: {reason}", hint="Choose a folder that you may write to.")
+    return InputError(f"{path} cannot be written: {reason}")
+
+
+def _make_parents(folder: Path, made: list[Path]) -> None:
+    """Makes a folder and those above it; notes what was made, innermost first."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        try:
+            each.mkdir()
+        except FileExistsError:
+            continue  # somebody else was quicker
+        made.insert(0, each)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _publish(staged: Path, target: Path, *, force: bool) -> None:
+    """Renames the finished folder; what was there before goes only when the new one is in its place."""
+    if not (force and target.is_dir() and any(target.iterdir())):
+        staged.rename(target)  # fails where anything but an empty folder is
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".old", dir=target.parent))
+    target.rename(retired)
+    try:
+        staged.rename(target)
+    except OSError:
+        retired.rename(target)
+        raise
+    shutil.rmtree(retired)
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
