@@ -1,7 +1,7 @@
 """The main job on real digits, command by command: ``make demo``, or ``python sample_models/demo.py``.
 
-Exports the MLP, inspects it, makes its warm-up file, serves it, asks it about 360 digits that it has not seen, and counts
-how many it gets right. Everything is written into ``build/``.
+Exports the MLP, inspects it, makes its warm-up file, serves it, asks it about 360 digits that it has not seen, and
+counts how many it gets right. Everything is written into ``build/``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The short way for requests that are alike but for their floats: the same answers, and only for what is really alike."""
+"""The short way for requests that are alike but for their floats: the same answers, and only for what is alike."""
 
 from __future__ import annotations
 
