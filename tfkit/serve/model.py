@@ -51,7 +51,8 @@ class ServedModel:
         self.session = Session(self.library, settings.model, settings.tags, options)
         self._functions: dict[tuple[str, tuple[str, ...]], Function] = {}
         self._repeats: dict[tuple[int, bytes], Repeat] = {}
-        self.has_steady_run_time = not _has_loop(settings.model)
+        # A run on a GPU is mostly waiting, which must not happen on the event loop.
+        self.may_hold_loop = self.session.device == "cpu" and not _has_loop(settings.model)
 
     def structure(self) -> str:
         """The structure JSON of the default signature; raises ``SignatureError`` if there is none."""

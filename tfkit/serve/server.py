@@ -167,7 +167,7 @@ class _Server:
             model.answer,
             threads=self._settings.worker_threads,
             max_queue_size=self._settings.max_queue_size,
-            may_hold_loop=model.has_steady_run_time,
+            may_hold_loop=model.may_hold_loop,
             loop=loop,
         )
         # What start-up made lives as long as the process: keep the collector from walking it again and again.
