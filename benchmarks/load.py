@@ -1,8 +1,8 @@
 """A load generator for servers on this machine: keep-alive connections, each with one request in flight at a time.
 
-It runs in a process of its own and never sleeps: a client that does has to be woken for every answer, and the
-server pays for that, on a virtual machine with as much as a small model's run. While it waits it
-gives way to any thread that wants its core. A load under which it hardly had to wait is an error, for then it would be what was measured. Every
+It runs in a process of its own and never sleeps: a client that does has to be woken for every answer, and the server
+pays for that, on a virtual machine with as much as a small model's run. While it waits it gives way to any thread that
+wants its core. A load under which it hardly had to wait is an error, for then it would be what was measured. Every
 answer's status and length are checked, and the values of one in ``check_every``.
 """
 
@@ -78,7 +78,7 @@ class Plan:
     workload: Workload
     connections: int
     seconds: float
-    warm_up_s: float = 0.5
+    warm_up_s: float = 0.3
     check_every: int = 64
     most_requests: int = 2_000_000
     patience_s: float = 10.0

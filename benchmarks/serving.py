@@ -21,8 +21,9 @@ from benchmarks.load import Generator, Load, Plan, Workload, in_own_process
 from benchmarks.report import row
 from benchmarks.servers import CONNECTIONS, PATH, SAMPLES, digits_workload, running, running_all, take_turns
 
-ROUNDS = 3
-BARE_LOOP_S = 2.0
+ROUNDS = 5
+STARTS = 3
+BARE_LOOP_S = 1.0
 MEMORY_LOAD_S = 0.5
 
 START_FASTER = 4.0
@@ -62,7 +63,7 @@ def run() -> list[dict[str, Any]]:
         with Generator() as generator:
             starts = [
                 {name: _start(command, workload, generator) for name, command in commands.items()}
-                for _ in range(ROUNDS)
+                for _ in range(STARTS)
             ]
             with running_all(commands, workload) as servers:
                 rounds = [

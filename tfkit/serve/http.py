@@ -64,11 +64,14 @@ class Response:
 
 
 class Request:
-    """One request as received; ``job`` is the application's, while it works on the answer."""
+    """One request as received.
+
+    The application sets ``job``, its work on the answer, and ``soon`` where that needs no watching by a deadline.
+    """
 
     __slots__ = (
         "began", "body", "body_size", "chunks", "complete", "headers", "job", "keep_alive", "method", "refusal",
-        "target",
+        "soon", "target",
     )  # fmt: skip
 
     def __init__(self, began: float) -> None:
@@ -83,6 +86,7 @@ class Request:
         self.keep_alive = True
         self.refusal: Response | None = None
         self.job: object = None
+        self.soon = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +385,7 @@ class Connection(asyncio.Protocol):
     def _arm_deadline(self) -> None:
         """Sets the timer of a request that is not answered yet; one that is answered at once never needs it."""
         request = self._busy or self._receiving
-        if request is not None and self._timer is None and not self._closing:
+        if request is not None and not request.soon and self._timer is None and not self._closing:
             self._arm(request.began + self._limits.request_s)
 
     def _arm(self, when: float) -> None:

@@ -141,12 +141,10 @@ class Service:
             return text_response(503, self.state.value)
         if not self._rate.take():
             return text_response(429, f"more than {self.settings.rate_limit} requests a second")
-        answer = self.compute.run_now(request.body)
-        if answer is not None:
-            return answer
         job = request.job = Job(request.body, _deliver_to(connection, request))
         request.body = b""
-        return None if self.compute.submit(job) else self._queue_full()
+        request.soon = self.compute.run_soon(job)
+        return None if request.soon or self.compute.submit(job) else self._queue_full()
 
     def _queue_full(self) -> Response:
         answer = text_response(450, f"the queue is full: {self.settings.max_queue_size} requests are waiting")
