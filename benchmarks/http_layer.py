@@ -24,7 +24,7 @@ from tfkit.serve.http import Connection, Endpoint, Limits, Request, Response
 from tfkit.serve.model import ServedModel
 from tfkit.serve.settings import ServeSettings
 
-ROUNDS = 5
+ROUNDS = 9
 BASE = "uvicorn, raw ASGI"
 _MODEL_VARIABLE = "TFKIT_BENCHMARK_MODEL"
 

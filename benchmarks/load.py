@@ -78,7 +78,7 @@ class Plan:
     workload: Workload
     connections: int
     seconds: float
-    warm_up_s: float = 0.3
+    warm_up_s: float = 0.2
     check_every: int = 64
     most_requests: int = 2_000_000
     patience_s: float = 10.0

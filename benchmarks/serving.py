@@ -21,9 +21,9 @@ from benchmarks.load import Generator, Load, Plan, Workload, in_own_process
 from benchmarks.report import row
 from benchmarks.servers import CONNECTIONS, PATH, SAMPLES, digits_workload, running, running_all, take_turns
 
-ROUNDS = 5
+ROUNDS = 9
 STARTS = 3
-BARE_LOOP_S = 1.0
+BARE_LOOP_S = 0.6
 MEMORY_LOAD_S = 0.5
 
 START_FASTER = 4.0

@@ -22,6 +22,7 @@ _INFLATE_STEP, _LZ4_STEP, _ZSTD_STEP = 8192, 4096, 256
 # Files are written in many streams, bodies in one; the most hostile body is nothing but empty ones.
 _MAX_STREAMS = 1 << 16
 _LZ4_RATIO = 255
+_LZ4_LARGEST = 2**31 - 1  # the library counts in C ints
 # Three bytes copy 64.
 _SNAPPY_RATIO = 22
 _ZSTD_MIN_WINDOW, _ZSTD_MAX_WINDOW = 8 << 20, 128 << 20
@@ -174,7 +175,7 @@ def _unlz4_block(data: bytes, limit_bytes: int) -> bytes:
 
     largest = len(data) * _LZ4_RATIO
     try:
-        return bytes(lz4.block.decompress(data, uncompressed_size=min(largest, limit_bytes)))
+        return bytes(lz4.block.decompress(data, uncompressed_size=min(largest, limit_bytes, _LZ4_LARGEST)))
     except lz4.block.LZ4BlockError as error:
         limit = f", or unpacks to more than the limit of {limit_bytes} bytes" if largest > limit_bytes else ""
         raise _damaged("lz4", f"{error}{limit}") from None

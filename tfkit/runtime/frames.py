@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,8 +19,12 @@ from tfkit.tensors import DType
 _PREFIX = struct.Struct("<IQ")
 
 
-def write_frame(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Writes one message: a header of JSON values and named arrays."""
+def encode_frame(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[bytes | memoryview]:
+    """One message, in parts: a header of JSON values and named arrays.
+
+    Raises:
+        InputError: TensorFlow has no dtype for an array.
+    """
     entries: list[dict[str, Any]] = []
     parts: list[bytes | memoryview] = []
     for name, array in arrays.items():
@@ -31,16 +35,22 @@ def write_frame(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str
             entry["lengths"] = [len(value) for value in values]
             parts += values
         else:
-            parts.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            # In this machine's byte order: arrays from files may have another one.
+            native = np.ascontiguousarray(array, NUMPY_DTYPES[dtype])
+            parts.append(native.reshape(-1).view(np.uint8).data)
         entries.append(entry)
     text = json.dumps({**header, "arrays": entries}).encode()
-    stream.write(_PREFIX.pack(len(text), sum(len(part) for part in parts)))
-    stream.write(text)
-    stream.writelines(parts)
+    return [_PREFIX.pack(len(text), sum(len(part) for part in parts)), text, *parts]
+
+
+def write_frame(stream: IO[bytes], parts: Iterable[bytes | memoryview]) -> None:
+    """Sends a message made by ``encode_frame``."""
+    for part in parts:
+        stream.write(part)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Array]]:
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]]:
     """Reads one message.
 
     Raises:
@@ -67,7 +77,7 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, Array]]:
     return header, arrays
 
 
-def _read(stream: BinaryIO, size: int) -> bytearray:
+def _read(stream: IO[bytes], size: int) -> bytearray:
     data = bytearray(size)
     view, at = memoryview(data), 0
     while at < size:

@@ -46,6 +46,7 @@ _QUICK: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TF_OperationOutputType": (_INT, (TfOutput,)),
     "TF_AllocateTensor": (_POINTER, (_INT, _POINTER, _INT, _SIZE)),
     "TF_DeleteTensor": (None, (_POINTER,)),
+    "TF_TensorMaybeMove": (_POINTER, (_POINTER,)),
     "TF_TensorData": (_POINTER, (_POINTER,)),
     "TF_TensorByteSize": (_SIZE, (_POINTER,)),
     "TF_TensorType": (_INT, (_POINTER,)),

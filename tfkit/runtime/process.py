@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,12 +10,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from tfkit import errors
 from tfkit.arrays import Array
 from tfkit.errors import RuntimeCrashError, TensorFlowError, TfkitError, UsageError
-from tfkit.runtime.frames import read_frame, write_frame
+from tfkit.runtime.frames import encode_frame, read_frame, write_frame
 from tfkit.runtime.session import Device
 from tfkit.tensors import SERVE_TAG
 
@@ -47,7 +48,7 @@ class Runtime:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._generation = 0
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the runtime
+        self._log: IO[bytes] | None = None
         self._version = ""
 
     @property
@@ -66,21 +67,29 @@ class Runtime:
             RuntimeCrashError: TensorFlow's process ended.
         """
         model = LoadedModel(self, Path(export_dir).absolute(), tuple(tags))
-        model.reload()
+        with self._lock:
+            self._load(model)
         return model
 
-    def call(
-        self, name: str, arrays: Mapping[str, Array] | None = None, **arguments: Any
-    ) -> tuple[Any, dict[str, Array]]:
-        """One call of the worker (see ``tfkit.runtime.worker.Worker``)."""
+    def run(self, model: LoadedModel, inputs: Mapping[str, Array], **arguments: Any) -> dict[str, Array]:
+        """Runs a model that this runtime loaded; see ``LoadedModel.predict``."""
         with self._lock:
             self._ensure_started()
-            return self._call(name, arrays or {}, arguments)
+            if model.generation != self._generation:
+                self._load(model)
+            return self._call("predict", inputs, session=model.session, **arguments)[1]
 
-    @property
-    def generation(self) -> int:
-        """How many processes this runtime has started: models of an earlier one must be loaded again."""
-        return self._generation if self._process is not None else self._generation + 1
+    def unload(self, model: LoadedModel) -> None:
+        """Gives a model's memory back, if the process that loaded it still runs."""
+        with self._lock:
+            if self._process is not None and model.generation == self._generation:
+                self._call("unload", {}, session=model.session)
+
+    def _load(self, model: LoadedModel) -> None:
+        self._ensure_started()
+        header, _ = self._call("load", {}, path=str(model.path), tags=list(model.tags))
+        model.session, model.generation = header["session"], self._generation
+        model.devices = tuple(Device(*device) for device in header["devices"])
 
     def close(self) -> None:
         """Ends the process; a later call starts it again."""
@@ -94,30 +103,36 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-        self._log.close()
 
     def _ensure_started(self) -> None:
         if self._process is not None:
             return
-        self._log.seek(0)
-        self._log.truncate()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, _PACKAGE_ROOT, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            # Its log is for last words, so everything belongs there.
+            env={"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ},
             # Ctrl-C in the terminal is the owner's to handle.
             start_new_session=True,
         )
         self._generation += 1
-        self._version = self._call("hello", {}, {})[0]["version"]
+        try:
+            self._version = self._call("hello", {})[0]["version"]
+        except TfkitError:
+            self._stop()
+            raise
 
-    def _call(self, name: str, arrays: Mapping[str, Array], arguments: dict[str, Any]) -> tuple[Any, dict[str, Array]]:
+    def _call(self, name: str, arrays: Mapping[str, Array], **arguments: Any) -> tuple[Any, dict[str, Array]]:
+        """One call of the worker (see ``tfkit.runtime.worker.Worker``); needs the lock."""
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+        question = encode_frame({"call": name, **arguments}, arrays)
         try:
-            write_frame(process.stdin, {"call": name, **arguments}, arrays)  # type: ignore[arg-type]
-            header, results = read_frame(process.stdout)  # type: ignore[arg-type]
+            write_frame(process.stdin, question)
+            header, results = read_frame(process.stdout)
         except (EOFError, OSError):
             raise self._crashed(name) from None
         except BaseException:
@@ -132,8 +147,7 @@ class Runtime:
         process = self._process
         assert process is not None  # noqa: S101
         self._stop()
-        self._log.seek(0)
-        words = self._log.read()[-_LAST_WORDS_BYTES:].decode("utf-8", "replace").strip()
+        words = _read_end(self._log).strip()
         code = process.returncode
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
         runtime = f"TensorFlow {self._version}" if self._version else "TensorFlow"
@@ -159,21 +173,24 @@ class Runtime:
 
 
 class LoadedModel:
-    """A SavedModel in a ``Runtime``; loaded again by itself after a crash."""
+    """A SavedModel in a ``Runtime``; loaded again by itself after a crash.
+
+    Attributes:
+        path: Its folder.
+        tags: Its tag set.
+        devices: What TensorFlow may compute it on.
+        session: The worker's number for it.
+        generation: Which of the runtime's processes has it loaded, counted from 1.
+    """
 
     def __init__(self, runtime: Runtime, path: Path, tags: tuple[str, ...]) -> None:
         self._runtime = runtime
-        self._path = path
-        self._tags = tags
-        self._generation = 0
-        self._session = 0
+        self._closed = False
+        self.path = path
+        self.tags = tags
         self.devices: tuple[Device, ...] = ()
-
-    def reload(self) -> None:
-        """Loads the model into the runtime's present process."""
-        header, _ = self._runtime.call("load", path=str(self._path), tags=list(self._tags))
-        self._session, self._generation = header["session"], self._runtime.generation
-        self.devices = tuple(Device(*device) for device in header["devices"])
+        self.session = 0
+        self.generation = 0
 
     def predict(
         self, inputs: Mapping[str, Array], *, signature: str | None = None, outputs: Sequence[str] = ()
@@ -187,19 +204,18 @@ class LoadedModel:
 
         Raises:
             SignatureError: A name, dtype or shape does not fit.
-            TensorFlowError: The run failed.
+            TensorFlowError: The run failed, or the model was closed.
             RuntimeCrashError: TensorFlow's process ended.
         """
-        if self._generation != self._runtime.generation:
-            self.reload()
-        return self._runtime.call("predict", inputs, session=self._session, signature=signature, outputs=list(outputs))[
-            1
-        ]
+        if self._closed:
+            raise TensorFlowError(f"{self.path}: the model was closed", hint="Load it again: Runtime.load.")
+        return self._runtime.run(self, inputs, signature=signature, outputs=list(outputs))
 
     def close(self) -> None:
-        """Unloads the model."""
-        if self._generation == self._runtime.generation:
-            self._runtime.call("unload", session=self._session)
+        """Unloads the model; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._runtime.unload(self)
 
 
 def _as_error(header: dict[str, Any]) -> TfkitError:
@@ -207,3 +223,10 @@ def _as_error(header: dict[str, Any]) -> TfkitError:
     if issubclass(kind, TensorFlowError):
         return kind(header["message"], code=header["code"], hint=header["hint"])
     return kind(header["message"], hint=header["hint"])
+
+
+def _read_end(log: IO[bytes] | None) -> str:
+    if log is None:
+        return ""
+    log.seek(0)
+    return log.read()[-_LAST_WORDS_BYTES:].decode("utf-8", "replace")

@@ -174,6 +174,8 @@ class Session:
             SignatureError: The signature has no such output, or is encoded in a way that cannot be fed.
         """
         check_dense(signature)
+        if self._closed:
+            raise self._is_closed()
         wanted = tuple(dict.fromkeys(outputs))
         specs = tuple(signature.output(name) for name in wanted) if wanted else signature.outputs
         return Function(self, signature, specs)
@@ -204,7 +206,7 @@ class Session:
         """
         with self._lock:
             if self._closed:
-                raise TensorFlowError(f"{self.path}: the session is closed", code=_CANCELLED)
+                raise self._is_closed()
             self._running += 1
         status = call.status
         try:
@@ -221,6 +223,9 @@ class Session:
                 self._running -= 1
                 if self._closers:
                     self._idle.notify_all()
+
+    def _is_closed(self) -> TensorFlowError:
+        return TensorFlowError(f"{self.path}: the session is closed", code=_CANCELLED)
 
     def close(self) -> None:
         """Waits for the runs in flight, then gives the model's memory back; may be called twice."""
@@ -319,11 +324,16 @@ class Function:
             TensorFlowError: The run failed.
         """
         library = self.library
-        call = self._calls.pop() if self._calls else Call(library, self._inputs, self._outputs)
+        try:
+            call = self._calls.pop()
+        except IndexError:  # all are in use
+            call = Call(library, self._inputs, self._outputs)
         call.fed[:] = tensors  # type: ignore[assignment]  # ctypes takes addresses for pointers
-        self._session.run(call)
-        fetched: list[int] = call.fetched[:]  # type: ignore[assignment]
-        self._calls.append(call)
+        try:
+            self._session.run(call)
+            fetched: list[int] = call.fetched[:]  # type: ignore[assignment]
+        finally:
+            self._calls.append(call)
         try:
             return [read(library, pointer) for pointer in fetched]
         finally:

@@ -29,6 +29,7 @@ _RESOURCE_EXHAUSTED = 8
 _UNIMPLEMENTED = 12
 _SMALL_COPY_BYTES = 32 * 1024
 _COMMON_RANK = 2
+_LARGEST_STRING_AT = 2**31 - 1  # it takes a C int
 _memmove = ctypes.memmove
 
 
@@ -47,7 +48,8 @@ class Feeder:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._large: list[int] = []
+        # Tensors with strings that have memory of their own, and where these stand.
+        self._large: list[tuple[int, list[int]]] = []
         self.pointers: list[int] = []
 
     def add(self, array: Array, dtype: DType) -> None:
@@ -109,13 +111,17 @@ class Feeder:
         for element, value in large:
             quick.TF_StringInit(element)
             quick.TF_StringCopy(element, value, len(value))
-            self._large.append(element)
+        if large:
+            self._large.append((self.pointers[-1], [element for element, _ in large]))
 
     def free(self) -> None:
         """Gives the memory back; once, after the run."""
         quick = self._library.quick
-        for element in self._large:
-            quick.TF_StringDealloc(element)
+        for pointer, elements in self._large:
+            # A graph may have kept the tensor (a variable, a queue): then its strings are the graph's.
+            if quick.TF_TensorMaybeMove(pointer):
+                for element in elements:
+                    quick.TF_StringDealloc(element)
         for pointer in self.pointers:
             quick.TF_DeleteTensor(pointer)
 
@@ -144,7 +150,13 @@ def read_bytes(library: Library, pointer: int) -> tuple[tuple[int, ...], bytes]:
     """The shape of a ``TF_Tensor`` that holds no strings, and a copy of its bytes."""
     quick = library.quick
     size = quick.TF_TensorByteSize(pointer)
-    return _read_shape(quick, pointer), ctypes.string_at(quick.TF_TensorData(pointer), size) if size else b""
+    return _read_shape(quick, pointer), _copy(quick.TF_TensorData(pointer), size) if size else b""
+
+
+def _copy(address: int, size: int) -> bytes:
+    if size <= _LARGEST_STRING_AT:
+        return ctypes.string_at(address, size)
+    return (ctypes.c_char * size).from_address(address).raw
 
 
 def _read_shape(quick: Any, pointer: int) -> tuple[int, ...]:
@@ -155,7 +167,7 @@ def _read_shape(quick: Any, pointer: int) -> tuple[int, ...]:
 
 
 def _read_strings(base: int, count: int) -> Array:
-    elements = ctypes.string_at(base, count * _STRING_BYTES)
+    elements = _copy(base, count * _STRING_BYTES)
     values = np.empty(count, dtype=object)
     for index in range(count):
         at = index * _STRING_BYTES
@@ -164,13 +176,13 @@ def _read_strings(base: int, count: int) -> Array:
             values[index] = elements[at + 1 : at + 1 + (elements[at] >> 2)]
         elif kind == _LARGE:
             size, _, address = struct.unpack_from("<QQQ", elements, at)
-            values[index] = ctypes.string_at(address, size >> 2)
+            values[index] = _copy(address, size >> 2)
         elif kind == _OFFSET:
             size, offset = struct.unpack_from("<II", elements, at)
-            values[index] = ctypes.string_at(base + at + offset, size >> 2)
+            values[index] = _copy(base + at + offset, size >> 2)
         else:
             size, address = struct.unpack_from("<QQ", elements, at)
-            values[index] = ctypes.string_at(address, size >> 2)
+            values[index] = _copy(address, size >> 2)
     return values
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from tfkit.arrays import Array
 from tfkit.errors import TensorFlowError, TfkitError
-from tfkit.runtime.frames import read_frame, write_frame
+from tfkit.runtime.frames import encode_frame, read_frame, write_frame
 from tfkit.runtime.library import Library
 from tfkit.runtime.session import Session, SessionOptions
 from tfkit.savedmodel.reader import find_signature
@@ -24,6 +25,7 @@ class Worker:
     def __init__(self, options: SessionOptions) -> None:
         self._options = options
         self._sessions: dict[int, Session] = {}
+        self._numbers = count(1)  # none is used again: an old number must not come to mean another model
         self._library = Library.load()
 
     def hello(self, _arrays: Arrays) -> Answer:
@@ -33,7 +35,7 @@ class Worker:
     def load(self, _arrays: Arrays, path: str, tags: list[str]) -> Answer:
         """Loads a SavedModel; returns the number that stands for it."""
         session = Session(self._library, path, tags, self._options)
-        number = max(self._sessions, default=0) + 1
+        number = next(self._numbers)
         self._sessions[number] = session
         return {"session": number, "devices": [[d.kind, d.name, d.memory_bytes] for d in session.devices]}, {}
 
@@ -59,7 +61,7 @@ def main() -> None:
         worker = Worker(SessionOptions(device, int(intra), int(inter)))
     except TfkitError as error:
         read_frame(calls)
-        write_frame(answers, _failure(error), {})
+        write_frame(answers, encode_frame(_failure(error), {}))
         return
     while True:
         try:
@@ -71,7 +73,7 @@ def main() -> None:
             header, results = method(arrays, **call)
         except TfkitError as error:
             header, results = _failure(error), {}
-        write_frame(answers, header, results)
+        write_frame(answers, encode_frame(header, results))
 
 
 def _failure(error: TfkitError) -> dict[str, Any]:

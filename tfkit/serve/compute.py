@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from tfkit.serve.http import Response
+from tfkit.serve.exchange import Request, Response
+from tfkit.serve.http import Connection
 
 # What counts is the CPU time of a run: the time on the clock is also that of other threads and processes that had the
 # processor meanwhile. Asking for it is a system call, so on the loop that is done only for a while after a run that was
@@ -22,9 +23,8 @@ _QUICK_CPU_S = 0.0005
 _WATCHED_RUNS = 16
 _HELD_TOO_LONG_S = 0.001
 _WAITED_TOO_LONG_S = 0.02
-_CREDIT_NEEDED = 8
-_SLOW_RUN_COSTS = 100
-_MOST_CREDIT = 1000
+_RUNS_TO_PROVE = 8
+_RUNS_TO_PROVE_AGAIN = 100
 _LARGEST_BODY_ON_LOOP_BYTES = 64 * 1024
 
 
@@ -32,39 +32,54 @@ class Job:
     """A request's way through the computation.
 
     Args:
-        body: The request's bytes.
-        deliver: Called on the event loop with the answer, unless the job was abandoned.
+        connection: What sends the answer.
+        request: The request; its body is the job's from now on.
     """
 
-    __slots__ = ("abandoned", "body", "deliver")
+    __slots__ = ("_connection", "_request", "abandoned", "body")
 
-    def __init__(self, body: bytes, deliver: Callable[[Response], None]) -> None:
-        self.body = body
-        self.deliver = deliver
+    def __init__(self, connection: Connection, request: Request) -> None:
+        self._connection = connection
+        self._request = request
+        self.body = request.body
         self.abandoned = False
+        request.body = b""
+        request.job = self
+
+    def finish(self, answer: Response) -> None:
+        """Hands the answer over, unless the job was abandoned, and lets go of the request."""
+        self.body = b""
+        self._request.job = None
+        if not self.abandoned:
+            self._connection.finish(self._request, answer)
+
+    def watch(self) -> None:
+        """The job has to wait after all: from now on the request's deadline is watched."""
+        self._connection.watch(self._request)
 
 
 class QuickRuns:
     """Which runs have proved quick enough for the event loop, by the size of their request (in powers of two).
 
-    A quick run earns one credit and a slow one costs a hundred, so that even where quick and slow requests of one size
-    mix, at most one run in a hundred on the loop is a slow one.
+    A slow run takes the permission away, and a hundred quick ones in a row must earn it again.
     """
 
     def __init__(self) -> None:
-        self._credit = [0] * (_LARGEST_BODY_ON_LOOP_BYTES.bit_length() + 1)
+        self._needed = [_RUNS_TO_PROVE] * (_LARGEST_BODY_ON_LOOP_BYTES.bit_length() + 1)
 
     def allows(self, size_bytes: int) -> bool:
         """Whether a request of that size may run on the loop."""
-        return size_bytes <= _LARGEST_BODY_ON_LOOP_BYTES and self._credit[size_bytes.bit_length()] >= _CREDIT_NEEDED
+        return size_bytes <= _LARGEST_BODY_ON_LOOP_BYTES and self._needed[size_bytes.bit_length()] == 0
 
     def record(self, size_bytes: int, *, quick: bool) -> None:
         """Notes how a run went."""
         if size_bytes > _LARGEST_BODY_ON_LOOP_BYTES:
             return
         bucket = size_bytes.bit_length()
-        credit = self._credit[bucket] + (1 if quick else -_SLOW_RUN_COSTS)
-        self._credit[bucket] = max(-_MOST_CREDIT, min(_MOST_CREDIT, credit))
+        if not quick:
+            self._needed[bucket] = _RUNS_TO_PROVE_AGAIN
+        elif self._needed[bucket]:
+            self._needed[bucket] -= 1
 
 
 class Compute:
@@ -121,16 +136,24 @@ class Compute:
     def _run_waiting(self) -> None:
         """Runs the jobs taken by ``run_soon``, for a millisecond at most before the loop gets its turn."""
         until = time.perf_counter() + _HELD_TOO_LONG_S
-        while self._soon:
-            job = self._soon.popleft()
-            if not job.abandoned:
-                self._run_on_loop(job)
-            if time.perf_counter() > until:
-                break
-        if self._soon:
-            self._loop.call_soon(self._run_waiting)
+        try:
+            while self._soon:
+                job = self._soon.popleft()
+                if job.abandoned:
+                    continue
+                if self._quick.allows(len(job.body)):
+                    self._run_on_loop(job)
+                else:  # the one before it was slow
+                    job.watch()
+                    self._enqueue(job)
+                if time.perf_counter() > until:
+                    break
+        finally:
+            if self._soon:
+                self._loop.call_soon(self._run_waiting)
 
     def _run_on_loop(self, job: Job) -> None:
+        size = len(job.body)
         watched = self._watched > 0
         cpu_began = time.thread_time() if watched else 0.0
         began = time.perf_counter()
@@ -142,17 +165,14 @@ class Compute:
             quick = quick and time.thread_time() - cpu_began <= _HELD_TOO_LONG_S
         if seconds > _HELD_TOO_LONG_S:
             self._watched = _WATCHED_RUNS
-        self._quick.record(len(job.body), quick=quick)
-        job.deliver(answer)
+        self._quick.record(size, quick=quick)
+        job.finish(answer)
 
     def submit(self, job: Job) -> bool:
         """Starts a job, or queues it; ``False`` if the queue is full."""
-        if self.running < self._threads:
-            self._start(job)
-        elif len(self._queue) < self._max_queue_size:
-            self._queue.append(job)
-        else:
+        if self.full:
             return False
+        self._enqueue(job)
         return True
 
     def abandon(self, job: Job) -> None:
@@ -160,6 +180,12 @@ class Compute:
         job.abandoned = True
         if job in self._queue:
             self._queue.remove(job)
+
+    def _enqueue(self, job: Job) -> None:
+        if self.running < self._threads:
+            self._start(job)
+        else:
+            self._queue.append(job)
 
     def _start(self, job: Job) -> None:
         if self.running == self._started:
@@ -171,15 +197,17 @@ class Compute:
     def _work(self) -> None:
         while True:
             job = self._tasks.get()
-            began = time.thread_time()
+            size = len(job.body)
+            began, cpu_began = time.perf_counter(), time.thread_time()
             answer = self._run(job.body)
-            quick = time.thread_time() - began <= _QUICK_CPU_S
-            self._loop.call_soon_threadsafe(self._finished, job, answer, quick)
+            quick = time.thread_time() - cpu_began <= _QUICK_CPU_S and time.perf_counter() - began <= _WAITED_TOO_LONG_S
+            self._loop.call_soon_threadsafe(self._finished, job, answer, size, quick)
+            # A thread that waits must not hold on to the last request and its answer.
+            del job, answer
 
-    def _finished(self, job: Job, answer: Response, quick: bool) -> None:
+    def _finished(self, job: Job, answer: Response, size: int, quick: bool) -> None:
         self.running -= 1
-        self._quick.record(len(job.body), quick=quick)
+        self._quick.record(size, quick=quick)
         if self._queue:
             self._start(self._queue.popleft())
-        if not job.abandoned:
-            job.deliver(answer)
+        job.finish(answer)

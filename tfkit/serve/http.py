@@ -8,12 +8,14 @@ is kept here: size of head and body, number of connections, time to receive and 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Protocol, cast
 
 import httptools
+
+from tfkit.serve.exchange import Request, Response, text_response
 
 _HEAD_LIMIT_BYTES = 64 * 1024
 # A refused body up to this size is read and dropped, so that the connection can be used again.
@@ -23,70 +25,8 @@ _LINGER_S = 5.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEADERS_READ = frozenset((b"authorization", b"content-md5", b"content-type", b"date", b"expect", b"content-length"))
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus} | {450: "Queue Full", 499: "Client Closed Request"}
-_TEXT, _JSON, BINARY = b"text/plain; charset=utf-8", b"application/json", b"application/octet-stream"
 
-
-def response(status: int, body: bytes, *, content_type: bytes = BINARY, extra: bytes = b"") -> Response:
-    """An answer; ``extra`` holds further header lines, each ended by CRLF."""
-    head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s" % (
-        status,
-        _REASONS.get(status, "Unknown").encode(),
-        content_type,
-        len(body),
-        extra,
-    )
-    return Response(status, head, body)
-
-
-def text_response(status: int, text: str, *, extra: bytes = b"") -> Response:
-    """A short answer for people to read."""
-    return response(status, text.encode() + b"\n" if text else b"", content_type=_TEXT, extra=extra)
-
-
-def json_response(text: str) -> Response:
-    """A JSON document."""
-    return response(200, text.encode(), content_type=_JSON)
-
-
-@dataclass(slots=True)
-class Response:
-    """A status and the bytes to send; ``head`` lacks the empty line that ends it.
-
-    Attributes:
-        close: Close the connection after it.
-    """
-
-    status: int
-    head: bytes
-    body: bytes
-    close: bool = False
-
-
-class Request:
-    """One request as received.
-
-    The application sets ``job``, its work on the answer, and ``soon`` where that needs no watching by a deadline.
-    """
-
-    __slots__ = (
-        "began", "body", "body_size", "chunks", "complete", "headers", "job", "keep_alive", "method", "refusal",
-        "soon", "target",
-    )  # fmt: skip
-
-    def __init__(self, began: float) -> None:
-        self.began = began
-        self.method = b""
-        self.target = b""
-        self.headers: dict[bytes, bytes] = {}
-        self.chunks: list[bytes] = []
-        self.body = b""
-        self.body_size = 0
-        self.complete = False
-        self.keep_alive = True
-        self.refusal: Response | None = None
-        self.job: object = None
-        self.soon = False
+logger = logging.getLogger("tfkit.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +93,10 @@ class Endpoint:
 
 
 class Connection(asyncio.Protocol):
-    """One client connection. Requests are answered one at a time, in order."""
+    """One client connection. Requests are answered one at a time, in order.
+
+    Every event ends in ``_update``, which sets the timer and whether the socket is read from what is going on.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -162,16 +105,19 @@ class Connection(asyncio.Protocol):
         self._loop = endpoint.loop
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        # A request is received, then waits for those before it, then is busy until it is answered.
         self._receiving: Request | None = None
-        self._in_head = False
-        self._head_size = 0
         self._waiting: deque[Request] = deque()
         self._busy: Request | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self.idle_since = 0.0
+        self._in_head = False
+        self._head_size = 0
         self._closing = False
-        self._write_paused = False
         self._read_paused = False
+        self._write_paused = False
+        self._unsent_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self.idle_since = 0.0
         self.local_address: tuple[str, int] = ("", 0)
 
     # --- transport events
@@ -182,7 +128,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = self._loop.time()
         self._endpoint.connections.add(self)
         if len(self._endpoint.connections) > self._limits.connections:
-            self._send_last(text_response(503, f"more than {self._limits.connections} connections are open"))
+            self._refuse(text_response(503, f"more than {self._limits.connections} connections are open"))
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -193,13 +139,14 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # refused at its headers; the connection ends with that answer
+        except httptools.HttpParserCallbackError:
+            logger.exception("a request failed: this is a bug in tfkit")
+            self._refuse(text_response(500, "internal error: the service's log has the details"))
         except httptools.HttpParserError as error:
             self._refuse(text_response(400, f"not an HTTP/1.1 request: {error}"))
         if self._in_head and self._head_size > _HEAD_LIMIT_BYTES:
             self._refuse(text_response(431, f"the request's head is larger than {_HEAD_LIMIT_BYTES} bytes"))
-        if self._busy is not None and self._waiting and not self._read_paused:
-            self._pause_reading()
-        self._arm_deadline()
+        self._update()
 
     def eof_received(self) -> bool:
         # A client that left and one that only closed its sending half look the same. Nearly all have left, and what
@@ -209,7 +156,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         self._endpoint.connections.discard(self)
         self._closing = True
-        self._disarm()
+        self._set_timer(None)
         left = [request for request in (self._busy, *self._waiting) if request is not None]
         self._busy = self._receiving = None
         self._waiting.clear()
@@ -219,13 +166,15 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        self._arm(self._loop.time() + self._limits.request_s)
+        self._unsent_bytes = self._count_unsent()
+        self._set_timer(self._loop.time() + self._limits.request_s)
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        self._disarm()
-        self._answer_waiting()
-        self._arm_deadline()
+        if not self._closing:  # else the timer is that of the closing
+            self._set_timer(None)
+            self._answer_waiting()
+            self._update()
 
     # --- parser events
 
@@ -249,19 +198,16 @@ class Connection(asyncio.Protocol):
         if request is None or self._closing:
             return
         request.method = self._parser.get_method()
-        request.keep_alive = self._parser.should_keep_alive()
+        request.keep_alive = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
         if self._parser.should_upgrade():
             request.refusal = text_response(400, "this server speaks HTTP/1.1 only: no upgrade, no CONNECT")
             request.keep_alive = False
         else:
             request.refusal = self._application.admit(request) or self._check_length(request)
-        if request.refusal is not None:
-            if self._must_close_on(request):
-                self._refuse(request.refusal)
-        elif (
-            request.headers.get(b"expect", b"").lower() == b"100-continue" and self._busy is None and not self._waiting
-        ):
-            self._write(_CONTINUE)
+        if request.refusal is None:
+            request.expects_continue = request.headers.get(b"expect", b"").lower() == b"100-continue"
+        elif self._must_close_on(request):
+            self._refuse(request.refusal)
 
     def on_body(self, body: bytes) -> None:
         request = self._receiving
@@ -294,6 +240,27 @@ class Connection(asyncio.Protocol):
 
     # --- answering
 
+    def finish(self, request: Request, answer: Response) -> None:
+        """Sends the answer to the request in hand; nothing happens if the client does not wait for it any more."""
+        if self._busy is not request:
+            return
+        self._busy = None
+        self._set_timer(None)
+        self._application.finished(request, answer.status)
+        if answer.close or not request.keep_alive or self._endpoint.stopping:
+            self._send_last(request, answer)
+            return
+        self._send(b"%s\r\n%s" % (answer.head, b"" if request.method == b"HEAD" else answer.body))
+        self.idle_since = self._loop.time()
+        if self._waiting:
+            self._answer_waiting()
+        self._update()
+
+    def watch(self, request: Request) -> None:
+        """Sets the deadline of a request that takes longer than it was expected to."""
+        request.soon = False
+        self._update()
+
     def _answer(self, request: Request) -> None:
         self._busy = request
         answer = request.refusal or self._application.answer(request, self)
@@ -303,25 +270,6 @@ class Connection(asyncio.Protocol):
     def _answer_waiting(self) -> None:
         while self._waiting and self._busy is None and not self._write_paused and not self._closing:
             self._answer(self._waiting.popleft())
-        if self._read_paused and not self._waiting and not self._closing and self._transport is not None:
-            self._read_paused = False
-            self._transport.resume_reading()
-
-    def finish(self, request: Request, answer: Response) -> None:
-        """Sends the answer to the request in hand; nothing happens if the client does not wait for it any more."""
-        if self._busy is not request:
-            return
-        self._busy = None
-        self._disarm()
-        self._application.finished(request, answer.status)
-        if answer.close or not request.keep_alive or self._endpoint.stopping:
-            self._send_last(answer)
-            return
-        self._write(b"%s\r\n%s" % (answer.head, answer.body))
-        self.idle_since = self._loop.time()
-        if self._waiting:
-            self._answer_waiting()
-            self._arm_deadline()
 
     def _check_length(self, request: Request) -> Response | None:
         length = request.headers.get(b"content-length", b"0")
@@ -345,82 +293,111 @@ class Connection(asyncio.Protocol):
         request = self._receiving or Request(self._loop.time())
         self._receiving = None
         if self._busy is not None or self._waiting:
-            # Their answers come first and in order; the connection ends after this one.
             answer.close = True
             request.refusal = answer
+            request.complete = True
             self._waiting.append(request)
-            self._pause_reading()
             return
         self._application.finished(request, answer.status)
-        self._send_last(answer)
+        self._send_last(request, answer)
 
-    def _send_last(self, answer: Response) -> None:
+    def _send_last(self, request: Request, answer: Response) -> None:
         """Sends an answer, then closes: gently, so that a client that still sends gets to read it."""
         self._closing = True
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        transport.write(b"%sConnection: close\r\n\r\n%s" % (answer.head, answer.body))
+        body = b"" if request.method == b"HEAD" else answer.body
+        transport.write(b"%sConnection: close\r\n\r\n%s" % (answer.head, body))
         if self._receiving is None and not self._in_head and answer.status < 400:
             transport.close()
             return
-        if self._read_paused:
-            self._read_paused = False
-            transport.resume_reading()
+        self._pause_reading(False)
         if transport.can_write_eof():
             transport.write_eof()
-        self._arm(self._loop.time() + _LINGER_S)
+        self._set_timer(self._loop.time() + _LINGER_S)
 
-    def _write(self, data: bytes) -> None:
+    def _send(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.write(data)
 
-    def _pause_reading(self) -> None:
-        if self._transport is not None and not self._read_paused:
-            self._read_paused = True
+    # --- what follows from the state
+
+    def _update(self) -> None:
+        if self._closing:
+            return
+        # What waits is bounded: no more is read before it is answered.
+        if self._read_paused is not bool(self._waiting):
+            self._pause_reading(bool(self._waiting))
+        receiving = self._receiving
+        if receiving is not None and receiving.expects_continue and self._busy is None and not self._waiting:
+            receiving.expects_continue = False
+            self._send(_CONTINUE)
+        if not self._write_paused:
+            request = self._busy or receiving
+            # One that is answered in this turn of the loop needs no deadline.
+            self._set_timer(None if request is None or request.soon else request.began + self._limits.request_s)
+
+    def _pause_reading(self, paused: bool) -> None:
+        if self._transport is None or self._read_paused is paused:
+            return
+        self._read_paused = paused
+        if paused:
             self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
-    # --- time
-
-    def _arm_deadline(self) -> None:
-        """Sets the timer of a request that is not answered yet; one that is answered at once never needs it."""
-        request = self._busy or self._receiving
-        if request is not None and not request.soon and self._timer is None and not self._closing:
-            self._arm(request.began + self._limits.request_s)
-
-    def _arm(self, when: float) -> None:
-        self._disarm()
-        self._timer = self._loop.call_at(when, self._on_time)
-
-    def _disarm(self) -> None:
+    def _set_timer(self, when: float | None) -> None:
         if self._timer is not None:
+            if when == self._timer_at:
+                return
             self._timer.cancel()
             self._timer = None
+        if when is not None:
+            self._timer_at = when
+            self._timer = self._loop.call_at(when, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None
-        request = self._busy or self._receiving
-        if self._closing or self._write_paused or request is None:
+        if self._closing:
             self.abort()
+        elif self._write_paused:
+            self._check_sending()
+        else:
+            self._on_deadline()
+
+    def _check_sending(self) -> None:
+        """Gives up on a client that has read nothing since the last look."""
+        unsent = self._count_unsent()
+        if unsent >= self._unsent_bytes:
+            self._application.finished(Request(self._loop.time()), 499)
+            self.abort()
+            return
+        self._unsent_bytes = unsent
+        self._set_timer(self._loop.time() + self._limits.request_s)
+
+    def _count_unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def _on_deadline(self) -> None:
+        request = self._busy or self._receiving
+        if request is None:
             return
         if self._busy is not None:
             self._application.abandon(request)
         stage = "computing or waiting its turn" if request.complete else "receiving it"
         answer = text_response(408, f"the request took longer than {self._limits.request_s * 1000:.0f} ms ({stage})")
+        late = [request, *self._waiting]
         self._busy = None
         self._waiting.clear()
-        self._application.finished(request, 408)
-        self._send_last(answer)
+        for each in late:
+            self._application.finished(each, 408)
+        self._send_last(request, answer)
 
     def close_if_idle(self, before: float = float("inf")) -> None:
         """Closes the connection if it waits for a request, and has waited since a time earlier than ``before``."""
-        if (
-            self.idle_since < before
-            and self._busy is None
-            and self._receiving is None
-            and not self._waiting
-            and self._transport is not None
-        ):
+        is_idle = self._busy is None and self._receiving is None and not self._waiting
+        if is_idle and self.idle_since < before and self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:

@@ -14,7 +14,7 @@ from tfkit.errors import SignatureError, TensorFlowError, TfkitError
 from tfkit.runtime.library import Library
 from tfkit.runtime.session import Function, Session, SessionOptions
 from tfkit.savedmodel.reader import find_signature
-from tfkit.serve.http import Response, response, text_response
+from tfkit.serve.exchange import Response, response, text_response
 from tfkit.serve.repeat import Repeat
 from tfkit.serve.settings import ServeSettings
 
@@ -51,8 +51,16 @@ class ServedModel:
         self.session = Session(self.library, settings.model, settings.tags, options)
         self._functions: dict[tuple[str, tuple[str, ...]], Function] = {}
         self._repeats: dict[tuple[int, bytes], Repeat] = {}
-        # A run on a GPU is mostly waiting, which must not happen on the event loop.
-        self.may_hold_loop = self.session.device == "cpu" and not _has_loop(settings.model)
+        self.may_hold_loop = self._has_foreseeable_runs(settings)
+
+    def _has_foreseeable_runs(self, settings: ServeSettings) -> bool:
+        """Whether a run's size says how long it holds the thread that calls, and all its work is on that thread.
+
+        On a GPU and on TensorFlow's own threads the caller waits; a loop runs as often as the values say; a compressed
+        body says nothing.
+        """
+        on_caller = self.session.device == "cpu" and settings.inter_op_threads == -1
+        return on_caller and not settings.decompressor and not _has_loop(settings.model)
 
     def structure(self) -> str:
         """The structure JSON of the default signature; raises ``SignatureError`` if there is none."""
@@ -60,17 +68,16 @@ class ServedModel:
 
     def answer(self, body: bytes) -> Response:
         """Answers one request as received; what is wrong with it becomes a status and a short text."""
-        if not self._decompressor:
-            return self.answer_plain(body)
-        try:
-            plain = decompress(self._decompressor, body, self._body_limit)
-        except TfkitError as error:
-            return text_response(error.http_status, _for_client(error))
-        return self.answer_plain(plain)
+        return self._answer(body, self._decompressor)
 
     def answer_plain(self, body: bytes) -> Response:
-        """Answers one request that is not compressed."""
+        """Answers one request that is not compressed, whatever the settings say: a warm-up file's."""
+        return self._answer(body, "")
+
+    def _answer(self, body: bytes, decompressor: str) -> Response:
         try:
+            if decompressor:
+                body = decompress(decompressor, body, self._body_limit)
             repeat = self._repeats.get((len(body), body[:_SIGNATURE_BYTES]))
             if repeat is not None and repeat.matches(body):
                 return response(200, repeat.answer(body))
@@ -113,6 +120,8 @@ def _keep(kept: dict[K, V], key: K, value: V) -> None:
 
 def _has_loop(path: Path) -> bool:
     """Whether the graph may loop, so that its run time hangs on the values it is given; a false alarm does no harm."""
+    if not (path / "saved_model.pb").exists():
+        return True  # a saved_model.pbtxt
     with (path / "saved_model.pb").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return any(data.find(op) >= 0 for op in _LOOP_OPS)
 

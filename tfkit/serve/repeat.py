@@ -14,12 +14,14 @@ import numpy as np
 
 from tfkit.arrays import Array, dtype_of
 from tfkit.eas.messages import MEMORY_DTYPES, PredictRequest, float_output
+from tfkit.errors import MessageError
 from tfkit.runtime.session import Function
 from tfkit.runtime.values import Feeder, read_bytes
 from tfkit.tensors import DType
 
 # Above this the copies cost more than what is saved.
 LARGEST_BYTES = 64 * 1024
+_LARGEST_ANSWER_BYTES = 2**31 - 2**20
 _MEMORY_CODES = frozenset(map(int, MEMORY_DTYPES))
 
 
@@ -85,6 +87,8 @@ class Repeat:
             results = self.function.run(feeder.pointers, read_bytes)
         finally:
             feeder.free()
+        if sum(len(data) for _, data in results) > _LARGEST_ANSWER_BYTES:
+            raise MessageError("the answer has 2 GiB or more, which no message can hold")
         parts = [
             float_output(name, dtype, shape, data)
             for (name, dtype), (shape, data) in zip(self.outputs, results, strict=True)

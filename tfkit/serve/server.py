@@ -17,7 +17,8 @@ import uvloop
 
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_OK, MissingError, SignatureError
 from tfkit.serve.compute import Compute
-from tfkit.serve.http import Connection, Endpoint, Limits, Response, json_response, text_response
+from tfkit.serve.exchange import Response, json_response, text_response
+from tfkit.serve.http import Connection, Endpoint, Limits
 from tfkit.serve.model import ServedModel
 from tfkit.serve.service import Service, State, count_text
 from tfkit.serve.settings import ServeSettings

@@ -6,7 +6,6 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -14,12 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 from tfkit.eas.auth import is_authorized
 from tfkit.serve.compute import Compute, Job
-from tfkit.serve.http import Connection, Request, Response, json_response, text_response
+from tfkit.serve.exchange import Request, Response, json_response, text_response
+from tfkit.serve.http import Connection
 from tfkit.serve.settings import ServeSettings
 
 _DISCOVERY = (b"/api/v1/servicediscovery/upstreams/", b"/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/")
 _DISCOVERY_WEIGHT = 100
 _TARGETS_KEPT = 1024
+_LONGEST_TARGET_KEPT = 256
 
 access_logger = logging.getLogger("tfkit.access")
 
@@ -141,8 +142,7 @@ class Service:
             return text_response(503, self.state.value)
         if not self._rate.take():
             return text_response(429, f"more than {self.settings.rate_limit} requests a second")
-        job = request.job = Job(request.body, _deliver_to(connection, request))
-        request.body = b""
+        job = Job(connection, request)
         request.soon = self.compute.run_soon(job)
         return None if request.soon or self.compute.submit(job) else self._queue_full()
 
@@ -180,7 +180,8 @@ class Service:
             route = self._find_route(target)
             if len(self._routes) >= _TARGETS_KEPT:
                 self._routes.clear()
-            self._routes[target] = route
+            if len(target) <= _LONGEST_TARGET_KEPT:
+                self._routes[target] = route
         return route
 
     def _find_route(self, target: bytes) -> Route:
@@ -193,13 +194,6 @@ class Service:
         if any(path.rstrip(b"/") == prefix + name for prefix in _DISCOVERY):
             return Route.DISCOVERY
         return {b"/healthz": Route.HEALTH, b"/readyz": Route.READINESS}.get(path, Route.UNKNOWN)
-
-
-def _deliver_to(connection: Connection, request: Request) -> Callable[[Response], None]:
-    def deliver(answer: Response) -> None:
-        connection.finish(request, answer)
-
-    return deliver
 
 
 def count_text(statuses: Counter[int]) -> str:

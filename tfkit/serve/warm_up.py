@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfkit.errors import InputError, TensorFlowError
-from tfkit.serve.http import Response
+from tfkit.serve.exchange import Response
 from tfkit.warmup.files import read_warmup_body
 
 
