@@ -4,9 +4,11 @@ echo_model()   serving_default: float x[?, 2] -> doubled[?, 2], total[?]; and fo
                echo_DT_... that gives back what it takes, of any shape: x -> y
 slow_model()   serving_default: int32 rounds[?] -> rounds[?]; each round takes a millisecond or two
 mixed_model()  serving_default: float a[?, 2] and string word[?] -> total[?] (twice the sum), index[?] (the word's
-               place in a table, an asset: red, green, blue; else -1) and word[?]; a signature halve: a -> half[?, 2]
+               place in a table, an asset: red, green, blue; else -1) and word[?]; signatures
+               halve: a -> half[?, 2], difference: a and 0 -> difference[?, 2]
 faulty_model() serving_default: int32 mode -> text; fails on mode 1 for its value, on mode 2 for reasons of its own;
-               and signatures remember and recall on a table of strings that keeps what it was given
+               and signatures remember and recall on a table of strings, keep and kept on a variable of strings,
+               and print, which writes a kilobyte to stdout
 classify_model() only a signature for classification
 """
 
@@ -86,6 +88,7 @@ def _write_mixed(folder: Path) -> None:
     words.write_text("red\ngreen\nblue\n")
     with v1.Graph().as_default(), v1.Session() as session:
         a, word = v1.placeholder(tf.float32, [None, 2], "a"), v1.placeholder(tf.string, [None], "word")
+        b = v1.placeholder(tf.float32, [None, 2], "b")
         scale = v1.get_variable("scale", initializer=2.0, use_resource=True)
         rows = tf.lookup.TextFileInitializer(
             str(words), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
@@ -96,6 +99,7 @@ def _write_mixed(folder: Path) -> None:
         signatures = {
             "serving_default": _signature({"a": a, "word": word}, both),
             "halve": _signature({"a": a}, {"half": a / scale}),
+            "difference": _signature({"a": a, "0": b}, {"difference": a - b}),
         }
         _write(session, folder, signatures, v1.tables_initializer())
 
@@ -108,12 +112,24 @@ def _write_faulty(folder: Path) -> None:
             text = tf.cond(tf.equal(mode, 2), lambda: tf.io.read_file("/no/such/file"), lambda: tf.constant("fine"))
         with tf.control_dependencies([table.insert(keys, tf.range(tf.size(keys, tf.int64)))]):
             size = table.size()
+        kept = v1.Variable([""], use_resource=True, shape=tf.TensorShape([None]), name="kept")
+        with tf.control_dependencies([kept.assign(keys)]):
+            count = tf.size(keys)
+        session.run(v1.global_variables_initializer())
         signatures = {
+            "keep": _signature({"keys": keys}, {"count": count}),
+            "kept": _signature({"mode": mode}, {"keys": tf.identity(kept)}),
+            "print": _signature({"mode": mode}, {"text": _print(mode)}),
             "serving_default": _signature({"mode": mode}, {"text": text}),
             "remember": _signature({"keys": keys}, {"size": size}),
             "recall": _signature({"keys": keys}, {"values": table.lookup(keys)}),
         }
         _write(session, folder, signatures)
+
+
+def _print(mode: object) -> object:
+    with tf.control_dependencies([tf.print("printed by the model" + "." * 1000, output_stream=sys.stdout)]):
+        return tf.as_string(mode)
 
 
 def _write_classify(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,7 +16,15 @@ import pytest
 
 from tests.served_models import classify_model, echo_model, faulty_model, mixed_model, slow_model
 from tfkit.arrays import NUMPY_DTYPES, Array
-from tfkit.errors import MissingError, ModelError, RuntimeCrashError, SignatureError, TensorFlowError, UsageError
+from tfkit.errors import (
+    InputError,
+    MissingError,
+    ModelError,
+    RuntimeCrashError,
+    SignatureError,
+    TensorFlowError,
+    UsageError,
+)
 from tfkit.runtime import Runtime
 from tfkit.tensors import DType
 
@@ -192,3 +201,52 @@ def test_models_can_be_closed_and_loaded_again(runtime: Runtime) -> None:
         model = runtime.load(mixed_model())
         model.predict({"a": np.ones((1, 2), np.float32)}, signature="halve")
         model.close()
+
+
+def test_arrays_of_another_byte_order_keep_their_values(runtime: Runtime) -> None:
+    given = np.array([[1.5, -2]], ">f4")
+    assert runtime.load(echo_model()).predict({"x": given})["doubled"].tolist() == [[3, -4]]
+
+
+def test_a_closed_model_never_stands_for_another(runtime: Runtime) -> None:
+    first = runtime.load(echo_model())
+    first.close()
+    first.close()
+    other = runtime.load(mixed_model())
+    with pytest.raises(TensorFlowError, match="closed"):
+        first.predict({"x": np.ones((1, 2), np.float32)})
+    assert other.predict({"a": np.ones((1, 2), np.float32)}, signature="halve")["half"].tolist() == [[0.5, 0.5]]
+
+
+def test_an_array_that_cannot_be_sent_leaves_the_process_alone(runtime: Runtime) -> None:
+    model = runtime.load(faulty_model())
+    model.predict({"keys": strings(b"a")}, signature="remember")
+    with pytest.raises(InputError, match="datetime64"):
+        model.predict({"keys": np.array(["2026-01-01"], "datetime64[D]")}, signature="remember")
+    assert model.predict({"keys": strings(b"a")}, signature="recall")["values"].tolist() == [0]
+
+
+def test_a_variable_may_keep_the_strings_it_is_given(runtime: Runtime) -> None:
+    model = runtime.load(faulty_model())
+    keys = strings(*(bytes([65 + length % 26]) * length for length in range(0, 3000, 30)))
+    for _ in range(3):
+        model.predict({"keys": keys}, signature="keep")
+        for _ in range(5):
+            model.predict({"keys": strings(*(os.urandom(3000) for _ in range(50)))}, signature="recall")
+        assert model.predict({"mode": np.array(0, np.int32)}, signature="kept")["keys"].tolist() == keys.tolist()
+
+
+def test_a_model_without_its_variables_is_refused(runtime: Runtime, tmp_path: Path) -> None:
+    shutil.copytree(mixed_model(), tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "variables")
+    with pytest.raises(ModelError, match=r"variables\.index is missing"):
+        runtime.load(tmp_path / "model")
+
+
+def test_a_runtime_can_be_used_after_its_close() -> None:
+    with Runtime(device="cpu") as runtime:
+        model = runtime.load(echo_model())
+    try:
+        assert model.predict({"x": np.ones((1, 2), np.float32)})["total"].tolist() == [2]
+    finally:
+        runtime.close()

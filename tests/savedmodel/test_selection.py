@@ -36,10 +36,11 @@ def test_a_sparse_input_is_noted_and_refused_only_where_it_is_used(models):
     check_dense(inspect_signature(models / "one", name="predict").signature)
 
 
-def test_tensorflows_own_entry_points_have_no_dtype_and_no_method(models):
-    notes = inspect_signature(models / "two", name="__saved_model_init_op").notes
-    assert notes[0] == "signature '__saved_model_init_op' is no Predict signature (method missing)"
-    assert "output '__saved_model_init_op': its dtype is none that EAS knows" in notes
+def test_tensorflows_own_entry_points_are_nobodys_to_ask_for(models):
+    with pytest.raises(SignatureError, match="no signature '__saved_model_init_op'") as caught:
+        inspect_signature(models / "two", name="__saved_model_init_op")
+    assert "__saved_model" not in caught.value.hint
+
 
 
 def test_a_graph_that_is_not_for_serving_is_noted(models, tmp_path):

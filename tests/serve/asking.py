@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -74,6 +74,11 @@ class Raw:
 
     def read_answer(self) -> Answer:
         """The next answer; raises ``ConnectionError`` if the server closes without one."""
+        head = self.read_head()
+        return replace(head, body=self._reader.read(int(head.headers.get("Content-Length", 0))))
+
+    def read_head(self) -> Answer:
+        """The next answer up to its body."""
         line = self._reader.readline()
         if not line:
             raise ConnectionError("closed without an answer")
@@ -82,7 +87,7 @@ class Raw:
         while (line := self._reader.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             headers[name] = value.strip()
-        return Answer(status, headers, self._reader.read(int(headers.get("Content-Length", 0))))
+        return Answer(status, headers, b"")
 
     def is_closed_by_server(self) -> bool:
         """Whether the server has closed; waits for it."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.serve.asking import ONE, Raw, post, rounds
 from tests.served_models import echo_model, slow_model
 from tests.serving import Server
+from tfkit.eas.messages import PredictRequest, encode_request
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +171,59 @@ def test_a_client_that_still_sends_reads_its_refusal() -> None:
         for _ in range(64):
             raw.send(bytes(1024**2))
         assert raw.read_answer().status == 413
+
+
+def test_what_follows_an_answered_request_has_a_deadline_too(server: Server) -> None:
+    with Raw(server) as raw:
+        whole = raw.head(len(ONE)) + ONE
+        raw.send(whole + whole[:-3])
+        assert raw.read_answer().status == 200
+        assert raw.read_answer().status == 408
+        assert raw.is_closed_by_server()
+
+
+def test_head_is_answered_without_a_body(server: Server) -> None:
+    with Raw(server) as raw:
+        raw.send(raw.head("", method="HEAD") + raw.head(len(ONE)) + ONE)
+        assert raw.read_head().status == 405
+        assert raw.read_answer().status == 200
+
+
+def test_a_head_just_over_the_limit_is_refused(server: Server) -> None:
+    with Raw(server) as raw:
+        raw.send(raw.head("", f"X-Long: {'a' * 70_000}", method="GET", path="/healthz"))
+        assert raw.read_answer().status == 431
+
+
+def test_a_client_that_does_not_read_is_not_read_from() -> None:
+    """What it has asked for is bounded, and answered once it reads."""
+    with Server(echo_model()) as server, Raw(server) as raw:
+        body = encode_request(PredictRequest({"x": np.zeros(2_000_000, np.float32)}, "echo_DT_FLOAT"))
+        request = raw.head(len(body)) + body
+        sender = threading.Thread(target=lambda: [raw.send(request) for _ in range(12)], daemon=True)
+        sender.start()
+        time.sleep(1)
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 700_000, "8 MB each, most still at the client"
+        for _ in range(12):
+            assert len(raw.read_answer().body) > 8_000_000
+        sender.join()
+
+
+def test_memory_of_answered_requests_is_given_back(server: Server) -> None:
+    body = encode_request(PredictRequest({"x": np.zeros(4_000_000, np.float32)}, "echo_DT_FLOAT"))
+    with Raw(server) as raw:
+        for _ in range(30):
+            raw.send(raw.head(len(body)) + body)
+            assert raw.read_answer().status == 200
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) < 800_000, "30 requests of 16 MB"
+
+
+def test_a_refusal_waits_for_the_answers_before_it() -> None:
+    with Server(slow_model()) as server, Raw(server) as raw:
+        body = rounds(100)
+        raw.send(raw.head(len(body)) + body + b"this is not HTTP\r\n\r\n")
+        assert raw.read_answer().status == 200
+        assert raw.read_answer().status == 400
+        assert raw.is_closed_by_server()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 import shutil
 import signal
@@ -184,3 +186,42 @@ def test_serving_never_imports_tensorflow() -> None:
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
         assert "libtensorflow_cc" in maps
         assert "_pywrap_tensorflow" not in maps
+
+
+def test_a_model_in_text_form_is_served(tmp_path: Path) -> None:
+    from tfkit import proto
+
+    shutil.copytree(echo_model(), tmp_path / "model")
+    binary = tmp_path / "model" / "saved_model.pb"
+    model = proto.message("tensorflow.SavedModel").FromString(binary.read_bytes())
+    binary.with_suffix(".pbtxt").write_text(str(model))
+    binary.unlink()
+    with Server(tmp_path / "model") as server:
+        assert post(server, ONE).status == 200
+
+
+def test_discovery_on_an_ipv6_address() -> None:
+    with Server(echo_model(), "--name", "echo", "--host", "::1") as server:
+        assert server.url.startswith("http://[::1]:")
+        connection = http.client.HTTPConnection("::1", int(server.url.split("]:")[1].split("/")[0]), timeout=10)
+        connection.request("GET", "/api/v1/servicediscovery/upstreams/echo")
+        (item,) = json.loads(connection.getresponse().read())["endpoints"]["items"]
+        connection.close()
+        assert item["ip"] == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (("--keepalive", "0"), "keepalive"),
+        (("--grace", "nan"), "grace"),
+        (("--worker-threads", "100000"), "--worker-threads"),
+        (("--advertise", "host:99999"), "--advertise"),
+        (("--decompressor", "rar"), "gzip"),
+        (("--name", "a name"), "--name"),
+    ],
+)
+def test_options_out_of_range_are_usage_errors(options: tuple[str, ...], word: str) -> None:
+    code, log = failed_start(echo_model(), "--port", "0", *options)
+    assert code == 2
+    assert word in log

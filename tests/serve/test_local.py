@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 
 import tfkit
 from tests.serve.asking import ONE
-from tests.served_models import echo_model
+from tests.served_models import echo_model, faulty_model
 
 
 def test_a_service_is_a_context_manager(tmp_path: Path) -> None:
@@ -33,3 +36,21 @@ def test_a_service_that_does_not_start_raises_what_went_wrong(tmp_path: Path) ->
         tfkit.serve_model(echo_model(), device="tpu")
     with pytest.raises(tfkit.MissingError, match="gpu:63"):
         tfkit.serve_model(echo_model(), device="gpu:63")
+
+
+def test_a_model_that_prints_does_not_get_in_the_way() -> None:
+    with tfkit.serve_model(faulty_model()) as service:
+        for _ in range(100):
+            text = service.predict({"mode": np.array(7, np.int32)}, signature="print")["text"]
+        assert text.item() == b"7"
+        assert "printed by the model" in service.log
+
+
+def test_a_service_ends_with_the_process_that_started_it() -> None:
+    code = f"import os, tfkit; service = tfkit.serve_model({str(echo_model())!r}); "
+    code += "print(service._process.pid, flush=True); os._exit(1)"
+    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    deadline = time.monotonic() + 15
+    while Path(f"/proc/{owner.stdout.strip()}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

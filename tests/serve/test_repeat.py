@@ -75,9 +75,17 @@ def test_requests_of_one_length_that_differ_in_more_than_values_are_decoded(serv
 def test_two_float_inputs_in_either_order() -> None:
     with Server(mixed_model()) as server:
         for value in range(4):
-            body = encode_request(PredictRequest({"a": np.full((1, 2), value, np.float32)}, "halve"))
-            assert decode_response(post(server, body).body).outputs["half"].tolist() == [[value / 2, value / 2]]
-            word = np.array([b"green"], dtype=object)
-            both = encode_request(PredictRequest({"word": word, "a": np.full((1, 2), value, np.float32)}))
+            a, b = np.full((1, 2), value, np.float32), np.full((1, 2), 10 * value, np.float32)
+            for inputs in ({"a": a, "0": b}, {"0": b, "a": a}):
+                body = encode_request(PredictRequest(inputs, "difference"))
+                assert decode_response(post(server, body).body).outputs["difference"].tolist() == (a - b).tolist()
+
+
+def test_strings_beside_floats_are_decoded_each_time() -> None:
+    with Server(mixed_model()) as server:
+        for value, word in enumerate((b"green", b"black", b"green", b"blue!")):
+            words = np.array([word], dtype=object)
+            both = encode_request(PredictRequest({"word": words, "a": np.full((1, 2), value, np.float32)}))
             outputs = decode_response(post(server, both).body).outputs
-            assert (outputs["total"].tolist(), outputs["index"].tolist()) == ([value * 4], [1])
+            index = {b"green": 1}.get(word, -1)
+            assert (outputs["total"].tolist(), outputs["index"].tolist()) == ([value * 4], [index])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from importlib import import_module
 
 import typer
 
-from tfkit.errors import EXIT_BUG, EXIT_INTERRUPTED, TfkitError
+from tfkit.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISSING, TfkitError
 
 # Command, module that defines it as `run`; the order is the one of `tfkit --help`.
 COMMANDS = {
@@ -62,6 +63,7 @@ def _options(
 
 def main() -> None:
     """Entry point of the ``tfkit`` command."""
+    _open_missing_streams()
     argv = sys.argv[1:]
     only = argv[0] if argv and argv[0] in COMMANDS and "_TFKIT_COMPLETE" not in os.environ else None
     sys.exit(guard(lambda: build_app(only)(standalone_mode=True)))
@@ -80,9 +82,16 @@ def guard(action: Callable[[], object]) -> int:
         sys.stderr.write("\ntfkit: interrupted\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`tfkit inspect | head`): not an error, and nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away (`tfkit inspect | head`): not an error.
+        _discard_stdout()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            _print_traceback()
+            return _tell_bug()
+        sys.stderr.write(f"tfkit: error: cannot write the output: {error.strerror}\n")
+        _discard_stdout()
+        return EXIT_MISSING
     except TfkitError as error:
         if os.environ.get("TFKIT_DEBUG") == "1":
             _print_traceback()
@@ -90,9 +99,29 @@ def guard(action: Callable[[], object]) -> int:
         return error.exit_code
     except Exception:  # noqa: BLE001  # the last resort: whatever it is, it is a bug
         _print_traceback()
-        sys.stderr.write("tfkit: this is a bug in tfkit: please report it with the lines above\n")
-        return EXIT_BUG
+        return _tell_bug()
     return 0
+
+
+def _open_missing_streams() -> None:
+    """Opens /dev/null for each of stdin, stdout and stderr that is closed: a socket must not take its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def _discard_stdout() -> None:
+    """Nothing more can be written, and the interpreter must not try when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_bug() -> int:
+    sys.stderr.write("tfkit: this is a bug in tfkit: please report it with the lines above\n")
+    return EXIT_BUG
 
 
 def _print_traceback() -> None:

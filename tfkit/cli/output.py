@@ -14,9 +14,14 @@ def print_text(text: str) -> None:
     sys.stdout.flush()
 
 
+def json_text(value: Any) -> str:
+    """A value as JSON, keys sorted, four spaces of indent, as EAS's documents show theirs."""
+    return json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False)
+
+
 def print_json(value: Any) -> None:
-    """Writes a value as JSON, keys sorted, four spaces of indent, as EAS's documents show theirs."""
-    print_text(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
+    """Writes a value to stdout as JSON."""
+    print_text(json_text(value))
 
 
 def note(text: str) -> None:

@@ -67,13 +67,17 @@ def shape_list(shape: Shape | None) -> list[int]:
     return [-1 if dim is None else dim for dim in shape or ()]
 
 
+def is_internal(name: str) -> bool:
+    """Whether a signature is TensorFlow's own, such as ``__saved_model_init_op``: nobody's to ask for."""
+    return name.startswith(_INTERNAL_PREFIX)
+
+
 def is_predict(signature: Signature) -> bool:
     """Whether a PredictRequest can run a signature.
 
     A signature written by hand for TensorFlow 1 may name no method at all; it counts if it has both inputs and outputs.
-    TensorFlow's own entry points, such as ``__saved_model_init_op``, never count.
     """
-    if signature.name.startswith(_INTERNAL_PREFIX):
+    if is_internal(signature.name):
         return False
     if signature.method:
         return signature.method == PREDICT_METHOD
@@ -91,8 +95,10 @@ def default_signature(signatures: Mapping[str, Signature]) -> Signature:
     predict = {name: signature for name, signature in signatures.items() if is_predict(signature)}
     if predict:
         return predict[DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in predict else min(predict)]
-    others = [f"{name} ({each.method or 'no method'})" for name, each in sorted(signatures.items())]
-    have = f"it has {', '.join(others)}" if others else "it has no signatures at all"
+    others = [
+        f"{name} ({each.method or 'no method'})" for name, each in sorted(signatures.items()) if not is_internal(name)
+    ]
+    have = f"it has {', '.join(others)}" if others else "it has no signature to ask for"
     raise SignatureError(
         f"the model has no Predict signature (method {PREDICT_METHOD}): {have}",
         hint="Export the model again with a Predict signature, or name the one that is meant.",

@@ -27,7 +27,20 @@ def read_token(path: Path | None) -> str:
             token = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: the token cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    token = token.rstrip("\r\n")
+    return check_token(token, origin)
+
+
+def check_token(text: str, origin: str) -> str:
+    """A token without the line break that ends a file; no message shows it.
+
+    Args:
+        text: The token as it was found.
+        origin: Where it was found, for messages.
+
+    Raises:
+        InputError: It is empty, or cannot stand in an HTTP header.
+    """
+    token = text.rstrip("\r\n")
     if not token.strip():
         raise InputError(
             f"{origin}: the token is empty", hint="Write a token into it, or leave it out where there is none."

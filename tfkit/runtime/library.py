@@ -67,6 +67,7 @@ _LONG: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _POINTER,
         (_POINTER, _POINTER, _TEXT, ctypes.POINTER(_TEXT), _INT, _POINTER, _POINTER, _POINTER),
     ),
+    "TF_NewSession": (_POINTER, (_POINTER, _POINTER, _POINTER)),
     "TF_SessionRun": (
         None,
         (_POINTER, _POINTER, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _POINTER),
@@ -139,6 +140,20 @@ class Library:
                 function = getattr(library, name)
                 function.restype, function.argtypes = result, arguments
         self.version: str = self.quick.TF_Version().decode()
+        with quiet_stderr():
+            self._find_devices()
+
+    def _find_devices(self) -> None:
+        """Makes TensorFlow look for its devices now: the first session does, and is loud about missing GPUs."""
+        options, graph = self.quick.TF_NewSessionOptions(), self.quick.TF_NewGraph()
+        try:
+            with self.status() as status:
+                session = self.long.TF_NewSession(graph, options, status)
+                self.check(status)
+                self.long.TF_DeleteSession(session, status)
+        finally:
+            self.long.TF_DeleteGraph(graph)
+            self.quick.TF_DeleteSessionOptions(options)
 
     @classmethod
     def load(cls, paths: LibraryPaths | None = None) -> Library:

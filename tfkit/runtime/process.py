@@ -95,6 +95,7 @@ class Runtime:
         """Ends the process; a later call starts it again."""
         with self._lock:
             self._stop()
+            self._close_log()
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +108,7 @@ class Runtime:
     def _ensure_started(self) -> None:
         if self._process is not None:
             return
+        self._close_log()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, _PACKAGE_ROOT, *self._arguments],
@@ -154,6 +156,11 @@ class Runtime:
         return RuntimeCrashError(
             f"the process of {runtime} ended with {ended} during {call}", hint=words and f"Its last words:\n{words}"
         )
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def _stop(self) -> None:
         process, self._process = self._process, None

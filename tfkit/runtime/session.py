@@ -13,10 +13,10 @@ from tfkit.arrays import Array, check_array
 from tfkit.errors import MissingError, SignatureError, TensorFlowError, nearest
 from tfkit.proto.wire import write_varint
 from tfkit.runtime.library import Library, TfOutput
-from tfkit.runtime.quiet import quiet_stderr
 from tfkit.runtime.values import Feeder, read_tensor
-from tfkit.savedmodel.checkpoint import check_complete
-from tfkit.savedmodel.reader import read_signatures
+from tfkit.savedmodel.checkpoint import check_variables
+from tfkit.savedmodel.files import find_model_file
+from tfkit.savedmodel.reader import find_metagraph, read_metagraphs
 from tfkit.savedmodel.signatures import check_dense
 from tfkit.tensors import SERVE_TAG, Signature, TensorSpec
 
@@ -94,10 +94,11 @@ class Session:
         options: SessionOptions | None = None,
     ) -> None:
         self.library = library
-        self.path = Path(export_dir)
-        self.signatures: dict[str, Signature] = read_signatures(self.path, tuple(tags))
-        if (self.path / "variables" / "variables.index").exists():
-            check_complete(self.path / "variables" / "variables")
+        file = find_model_file(export_dir)
+        self.path = file.parent
+        metagraph = find_metagraph(read_metagraphs(file), tags, export_dir)
+        self.signatures: dict[str, Signature] = dict(metagraph.signatures)
+        check_variables(self.path, needed=bool(metagraph.restore_op))
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._running = 0
@@ -122,7 +123,7 @@ class Session:
         session_options = quick.TF_NewSessionOptions()
         names = (ctypes.c_char_p * len(tags))(*(tag.encode() for tag in tags))
         try:
-            with quiet_stderr(), self.library.status() as status:
+            with self.library.status() as status:
                 config = options.config()
                 quick.TF_SetConfig(session_options, config, len(config), status)
                 self.library.check(status)

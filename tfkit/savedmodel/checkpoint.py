@@ -108,6 +108,29 @@ def check_complete(prefix: str | Path) -> None:
             raise ModelError(f"{file} has {have} bytes, its index wants {size}: it is cut off", hint=_MISSING_HINT)
 
 
+def check_variables(folder: Path, *, needed: bool) -> Path | None:
+    """Checks the variables of a SavedModel.
+
+    Args:
+        folder: The SavedModel's folder.
+        needed: Whether its graph restores variables, so that they must be there.
+
+    Returns:
+        The checkpoint's prefix; ``None`` if there are no variables.
+
+    Raises:
+        ModelError: They are missing, damaged or cut off.
+    """
+    prefix = folder / "variables" / "variables"
+    index = prefix.with_name("variables.index")
+    if index.is_file():
+        check_complete(prefix)
+        return prefix
+    if needed:
+        raise ModelError(f"{index} is missing, although the graph restores variables from it", hint=_MISSING_HINT)
+    return None
+
+
 def _read(prefix: Path) -> _Index:
     file = prefix.with_name(f"{prefix.name}.index")
     shards, entries = 0, []

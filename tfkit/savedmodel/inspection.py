@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.eas.structure import shape_list
-from tfkit.errors import ModelError, SignatureError
-from tfkit.savedmodel.checkpoint import Variable, check_complete, read_index
+from tfkit.errors import SignatureError
+from tfkit.savedmodel.checkpoint import Variable, check_variables, read_index
 from tfkit.savedmodel.files import BINARY_NAME, TEXT_NAME, find_model_file, readable
 from tfkit.savedmodel.reader import MetaGraph, find_metagraph, find_signature, read_metagraphs
 from tfkit.tensors import Signature, TensorSpec
 
-_VARIABLES_PREFIX = Path("variables", "variables")
 _ASSETS, _EXTRA_ASSETS = "assets", "assets.extra"
 
 
@@ -107,29 +106,16 @@ def inspect_model(path: str | Path, *, tags: Collection[str] | None = None) -> M
     folder = file.parent
     needed = Path(path).is_dir() and any(each.restore_op for each in metagraphs)
     with readable(folder):
+        prefix = check_variables(folder, needed=needed)
         return ModelReport(
             file=file,
             file_bytes=file_bytes,
             folder_bytes=sum(each.size_bytes for each in _files(folder)),
             metagraphs=metagraphs,
-            variables=_read_variables(folder, needed=needed),
+            variables=read_index(prefix) if prefix else (),
             assets=tuple(_files(folder / _ASSETS)),
             extra_assets=tuple(_files(folder / _EXTRA_ASSETS)),
         )
-
-
-def _read_variables(folder: Path, *, needed: bool) -> tuple[Variable, ...]:
-    prefix = folder / _VARIABLES_PREFIX
-    index = prefix.with_name(f"{prefix.name}.index")
-    if not index.is_file():
-        if needed:
-            raise ModelError(
-                f"{index} is missing, although the graph restores variables from it",
-                hint="Copy the whole folder again, variables/ with all its files, or export the model again.",
-            )
-        return ()
-    check_complete(prefix)
-    return read_index(prefix)
 
 
 def _files(folder: Path) -> Iterator[FileSize]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfkit.eas.structure import default_signature
+from tfkit.eas.structure import default_signature, is_internal
 from tfkit.errors import ModelError, SignatureError, nearest
 from tfkit.savedmodel.files import DAMAGED_HINT, find_model_file, open_message
 from tfkit.savedmodel.kinds import check_saved_model
@@ -163,10 +163,11 @@ def find_signature(signatures: Mapping[str, Signature], name: str | None = None)
     """
     if not name:
         return default_signature(signatures)
+    known = {each: signature for each, signature in signatures.items() if not is_internal(each)}
     try:
-        return signatures[name]
+        return known[name]
     except KeyError:
-        raise SignatureError(f"the model has no signature {name!r}", hint=nearest(name, signatures)) from None
+        raise SignatureError(f"the model has no signature {name!r}", hint=nearest(name, known)) from None
 
 
 def _parse_metagraph(message: Message, *, graph: bool) -> MetaGraph:

@@ -3,6 +3,6 @@
 from tfkit.eas.token import read_token
 from tfkit.serve.log import log_to_stderr
 from tfkit.serve.server import Ready, serve
-from tfkit.serve.settings import ServeSettings
+from tfkit.serve.settings import ServeSettings, is_service_name
 
-__all__ = ["Ready", "ServeSettings", "log_to_stderr", "read_token", "serve"]
+__all__ = ["Ready", "ServeSettings", "is_service_name", "log_to_stderr", "read_token", "serve"]

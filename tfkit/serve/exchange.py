@@ -52,8 +52,8 @@ class Request:
     """
 
     __slots__ = (
-        "began", "body", "body_size", "chunks", "complete", "expects_continue", "headers", "job", "keep_alive", "method",
-        "refusal", "soon", "target",
+        "began", "body", "body_size", "chunks", "complete", "expects_continue", "head_size", "headers", "job",
+        "keep_alive", "method", "refusal", "soon", "target",
     )  # fmt: skip
 
     def __init__(self, began: float) -> None:
@@ -61,6 +61,7 @@ class Request:
         self.method = b""
         self.target = b""
         self.headers: dict[bytes, bytes] = {}
+        self.head_size = 0
         self.chunks: list[bytes] = []
         self.body = b""
         self.body_size = 0

@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(text_response(400, f"not an HTTP/1.1 request: {error}"))
         if self._in_head and self._head_size > _HEAD_LIMIT_BYTES:
-            self._refuse(text_response(431, f"the request's head is larger than {_HEAD_LIMIT_BYTES} bytes"))
+            self._refuse(self._head_too_large())
         self._update()
 
     def eof_received(self) -> bool:
@@ -185,8 +185,11 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         if self._receiving is not None:
             self._receiving.target += url
+            self._receiving.head_size += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._receiving is not None:
+            self._receiving.head_size += len(name) + len(value)
         name = name.lower()
         if name in _HEADERS_READ and self._receiving is not None:
             self._receiving.headers[name] = value
@@ -202,6 +205,9 @@ class Connection(asyncio.Protocol):
         if self._parser.should_upgrade():
             request.refusal = text_response(400, "this server speaks HTTP/1.1 only: no upgrade, no CONNECT")
             request.keep_alive = False
+        elif request.head_size > _HEAD_LIMIT_BYTES:
+            self._refuse(self._head_too_large())
+            return
         else:
             request.refusal = self._application.admit(request) or self._check_length(request)
         if request.refusal is None:
@@ -276,6 +282,10 @@ class Connection(asyncio.Protocol):
         if length.isdigit() and int(length) > self._limits.body_bytes:
             return self._too_large(int(length))
         return None
+
+    @staticmethod
+    def _head_too_large() -> Response:
+        return text_response(431, f"the request's head is larger than {_HEAD_LIMIT_BYTES} bytes")
 
     def _too_large(self, size: int) -> Response:
         return text_response(413, f"the body has {size} bytes or more: the limit is {self._limits.body_bytes}")

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from tfkit.arrays import Array
 from tfkit.client import Client
-from tfkit.eas.token import VARIABLE
+from tfkit.eas.token import VARIABLE, check_token
 from tfkit.errors import (
     EXIT_INPUT,
     EXIT_MISSING,
@@ -66,7 +66,7 @@ def serve_model(
         ...     scores = service.predict({"images": images})["scores"]
     """
     files = [warm_up] if isinstance(warm_up, str | Path) else list(warm_up)
-    arguments = ["serve", str(model), "--port", str(port), "--device", device, "--json"]
+    arguments = ["serve", str(model), "--port", str(port), "--device", device, "--json", "--stop-on-eof"]
     if name:
         arguments += ["--name", name]
     for file in files:
@@ -86,13 +86,15 @@ class LocalService:
     """
 
     def __init__(self, arguments: Sequence[str], token: str) -> None:
+        token = check_token(token, "token") if token else ""
         environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
         if token:
             environment[VARIABLE] = token
-        self._log = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115  # closed with the service
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the service
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, _PACKAGE_ROOT, *arguments],
-            stdin=subprocess.DEVNULL,
+            # Its end, when this process is gone or lets go of the service, stops the server.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
@@ -104,6 +106,7 @@ class LocalService:
         except BaseException:
             self._process.kill()
             self._process.wait()
+            self._close_files()
             raise
         self.url: str = self._ready["url"]
         self.client = Client(self.url, token=token)
@@ -120,9 +123,12 @@ class LocalService:
 
     @property
     def log(self) -> str:
-        """What the service has written to its log."""
-        self._log.seek(0)
-        return self._log.read()
+        """What the service has written to its log so far; empty once it is closed."""
+        if self._log.closed:
+            return ""
+        # Not by seeking: the position in the file is the server's as well.
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode("utf-8", "replace")
 
     def close(self) -> None:
         """Stops the service: requests in flight are answered first."""
@@ -134,8 +140,12 @@ class LocalService:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for file in (self._process.stdin, self._process.stdout, self._log):
+            if file is not None:
+                file.close()
 
     def __enter__(self) -> Self:
         return self

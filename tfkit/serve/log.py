@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 
 def log_to_stderr() -> None:
     """Sends tfkit's log to stderr, one line a message."""
-    handler = logging.StreamHandler(sys.stderr)
+    # A descriptor of its own: native code's chatter is at times kept off the real one (tfkit.runtime.quiet).
+    stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("tfkit: %(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("tfkit")
     logger.addHandler(handler)

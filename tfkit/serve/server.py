@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -111,6 +112,8 @@ class _Server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        if self._settings.stop_on_eof:
+            threading.Thread(target=self._stop_on_eof, args=(loop,), name="stdin", daemon=True).start()
         limits = Limits(self._settings.body_limit_bytes, self._settings.keepalive_ms / 1000)
         endpoint = Endpoint(self._service, limits, loop)
         listener = await self._listen(endpoint)
@@ -132,11 +135,14 @@ class _Server:
             return await endpoint.loop.create_server(
                 lambda: Connection(endpoint), settings.host, settings.port, backlog=_BACKLOG
             )
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            in_use = getattr(error, "errno", None) == errno.EADDRINUSE
             raise MissingError(
                 f"cannot listen on {settings.host}:{settings.port}: {reason}",
-                hint="Stop what uses that port, or choose another one: --port 0 takes any that is free.",
+                hint="Stop what uses that port, or choose another one: --port 0 takes any that is free."
+                if in_use
+                else "Give --host an address of this machine, and --port one that you may listen on.",
             ) from None
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> tuple[WarmUpResult, ...] | None:
@@ -215,6 +221,12 @@ class _Server:
             logger.warning("%d connections were cut off", len(endpoint.connections))
         endpoint.abort()
         await asyncio.sleep(0)
+
+    def _stop_on_eof(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Not through sys.stdin, whose lock this thread would hold when the interpreter ends.
+        while os.read(0, 4096):
+            pass
+        loop.call_soon_threadsafe(self._on_signal)
 
     def _on_signal(self) -> None:
         self._signals += 1

@@ -11,7 +11,14 @@ from tfkit.eas.compression import FORMATS
 from tfkit.errors import UsageError
 from tfkit.tensors import SERVE_TAG
 
+_MOST = 2**40
+_MOST_THREADS = 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def is_service_name(name: str) -> bool:
+    """Whether a service can have that name: it stands in a URL."""
+    return bool(_NAME.fullmatch(name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,7 @@ class ServeSettings:
         inter_op_threads: Threads for independent operations; -1: each request on one thread.
         grace_s: How long requests in flight may take to finish when the service stops.
         access_log: Write a line for each request.
+        stop_on_eof: Stop when stdin ends, as it does when the process that started this one is gone.
     """
 
     model: Path
@@ -61,10 +69,11 @@ class ServeSettings:
     inter_op_threads: int = -1
     grace_s: float = 30.0
     access_log: bool = False
+    stop_on_eof: bool = False
 
     def __post_init__(self) -> None:
         """Checks what the types do not say; raises ``UsageError``."""
-        if not _NAME.fullmatch(self.name):
+        if not is_service_name(self.name):
             raise UsageError(f"--name {self.name!r}: expected letters, digits, '_', '-' and '.'")
         if self.device not in ("auto", "cpu", "gpu") and not re.fullmatch(r"gpu:\d+", self.device):
             raise UsageError(f"--device {self.device!r}: expected auto, cpu, gpu or gpu:N")
@@ -72,15 +81,19 @@ class ServeSettings:
             raise UsageError(f"--decompressor {self.decompressor!r}: expected one of {', '.join(FORMATS)}")
         if not 0 <= self.port < 65536:
             raise UsageError(f"--port {self.port}: expected 0 to 65535")
-        if self.advertise and not re.fullmatch(r".+:\d{1,5}", self.advertise):
+        host, _, port = self.advertise.rpartition(":")
+        if self.advertise and not (host and port.isdecimal() and 0 < int(port) < 65536):
             raise UsageError(f"--advertise {self.advertise!r}: expected HOST:PORT")
+        if self.worker_threads > _MOST_THREADS:
+            raise UsageError(f"--worker-threads {self.worker_threads}: expected {_MOST_THREADS} at most")
         for option, least in (
             ("warm_up_sends", 1), ("keepalive_ms", 1), ("worker_threads", 1), ("max_queue_size", 0), ("rate_limit", 0),
             ("body_limit_bytes", 1), ("intra_op_threads", 0), ("inter_op_threads", -1), ("grace_s", 0),
         ):  # fmt: skip
-            if getattr(self, option) < least:
+            value = getattr(self, option)
+            if not least <= value <= _MOST:  # which is how a NaN is refused as well
                 name = option.replace("_", "-")
-                raise UsageError(f"--{name} {getattr(self, option)}: expected {least} or more")
+                raise UsageError(f"{name} {value}: expected {least} to {_MOST}")
 
     @property
     def path(self) -> str:
