@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tfkit.cli.export import _describe_sizes
 from tfkit.savedmodel.reader import read_signatures
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
@@ -63,6 +64,12 @@ def test_the_summary_says_what_was_written_and_how_exact_it_is(tmp_path):
     )
     assert re.fullmatch(r"0\.\d\d MB in \d+\.\d s", lines[-1])
     assert list(read_signatures(output)) == ["predict_images"]
+
+
+def test_a_fixed_batch_size_is_called_so():
+    assert _describe_sizes((4, 4)) == "its fixed batch size 4, twice"
+    assert _describe_sizes((4,)) == "its fixed batch size 4"
+    assert _describe_sizes((1, 3)) == "batch sizes 1 and 3"
 
 
 def test_json_reports_everything_and_another_backend_is_noted(tmp_path):
@@ -136,7 +143,10 @@ def test_a_full_disk_is_named_and_nothing_is_left(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("number", "stage"), [(signal.SIGINT, "import"), (signal.SIGTERM, "write")])
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [(signal.SIGINT, "import"), (signal.SIGTERM, "write"), (signal.SIGHUP, "import"), (signal.SIGQUIT, "write")],
+)
 def test_an_interrupted_export_leaves_the_old_one(tmp_path, number, stage):
     old = tmp_path / "out"
     old.mkdir()

@@ -153,6 +153,33 @@ def subclassed_and_called():
     return model
 
 
+@case({"text": "string[?]"}, {"words": "int64[?, 4]"})
+def ngrams_of_a_text_without_dimensions():
+    import keras
+
+    vectorize = keras.layers.TextVectorization(ngrams=2, output_sequence_length=4, name="words")
+    vectorize.adapt(["red green", "blue red green"])
+    text = keras.Input((), dtype="string", name="text")
+    return keras.Model(text, vectorize(text))
+
+
+@case({"index": "int64[?]"}, {"word": "string[?]"})
+def a_text_without_dimensions_comes_out():
+    import keras
+
+    index = keras.Input((), dtype="int64", name="index")
+    return keras.Model(index, keras.layers.StringLookup(vocabulary=["a", "b"], invert=True, name="word")(index))
+
+
+@case({"x": "float32[?, 3]"}, {"größe": "float32[?, 2]"})
+def names_that_no_graph_takes():
+    import keras
+
+    x = keras.Input((3,), name="x")
+    hidden = keras.layers.Dense(4, name="größt")(keras.layers.Dense(4, name="first layer")(x))
+    return keras.Model(x, keras.layers.Dense(2, name="größe")(hidden), name="mein Modell")
+
+
 @case(
     {"scale": "float32[?, 3]", "tokens": "int64[?, 3]"},
     {"output": "float32[?, 3, 4]"},

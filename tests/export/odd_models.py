@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,50 @@ def stateful():
 
     x = keras.Input((4, 3), batch_size=2, name="x")
     return keras.Model(x, keras.layers.LSTM(4, stateful=True, name="y")(x))
+
+
+def doubling_in_a_graph():
+    import keras
+    import tensorflow as tf
+
+    class Layer(keras.layers.Layer):
+        def call(self, x):
+            return x if tf.executing_eagerly() else x * 2
+
+    return keras.Sequential([keras.Input((3,), name="x"), Layer(name="y")])
+
+
+def subclassed_of_integers():
+    """Called on whole numbers, of which Keras remembers only the shape."""
+    import keras
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__(name="mine")
+            self.embedding = keras.layers.Embedding(10, 4)
+
+        def call(self, tokens):
+            return self.embedding(tokens)
+
+    model = Model()
+    model(np.array([[1, 2, 3]]))
+    return model
+
+
+def subclassed_of_floats():
+    import keras
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__(name="mine")
+            self.dense = keras.layers.Dense(4)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Model()
+    model(np.ones((1, 3), np.float32))
+    return model
 
 
 def never_called():
@@ -178,6 +223,13 @@ def export(name: str, output: Path, **options: Any) -> Any:
     if name not in _LIVE:
         _LIVE[name] = globals()[name]()
     return tfkit.export_model(_LIVE[name], output, **options)
+
+
+def warnings_of_export(name: str, output: Path) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        export(name, output)
+    return [str(each.message) for each in caught if each.category is UserWarning]
 
 
 def call(name: str, array: np.ndarray) -> np.ndarray:

@@ -39,6 +39,20 @@ def test_an_interrupt_from_before_is_raised_where_it_is_allowed():
     assert steps == []
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_every_signal_that_the_program_handles_is_put_off(name):
+    number = getattr(signal, name)
+    calls = []
+    previous = signal.signal(number, lambda *_: calls.append(number))
+    try:
+        with Interrupts():
+            signal.raise_signal(number)
+            assert calls == []
+        assert calls == [number]
+    finally:
+        signal.signal(number, previous)
+
+
 @pytest.mark.parametrize("loss", [None, RuntimeError])
 def test_an_interrupt_that_got_lost_is_raised_again(loss):
     """TensorFlow's import can swallow it, or turn it into another error."""

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.export.odd_models import call, export, variables
+from tests.export.odd_models import call, export, variables, warnings_of_export
 from tfkit.eas.messages import decode_request, decode_response
 from tfkit.errors import InputError, ModelError, SignatureError, TensorFlowError, UsageError, VerdictError
 from tfkit.savedmodel.reader import read_metagraphs
@@ -16,6 +16,8 @@ from tfkit.savedmodel.reader import read_metagraphs
     [
         ("constant", {}, VerdictError, r"no output \('y'\) varies", "--no-verify"),
         ("other_in_a_graph", {}, VerdictError, r"output 'y' differs from the source \(batch size 1\)", "--atol"),
+        ("doubling_in_a_graph", {}, VerdictError, "output 'y' differs", "model.predict(x)"),
+        ("subclassed_of_integers", {}, UsageError, "input 'tokens': model 'mine' does not say its dtype", "inputs={"),
         ("plain", {"inputs": ["x=@none.npy"]}, InputError, r"none\.npy", ""),
         ("sampling", {}, VerdictError, "changes from call to call", "--no-verify"),
         ("stateful", {}, VerdictError, "keeps state between calls", "--no-verify"),
@@ -128,6 +130,16 @@ def test_a_wider_tolerance_accepts_a_difference(in_keras, tmp_path):
 def test_an_input_without_effect_is_noted(in_keras, tmp_path):
     report = in_keras(export, "one_input_unused", tmp_path / "model")
     assert report.notes == ("input 'unused' had no effect on any output",)
+
+
+def test_samples_say_that_a_subclassed_model_takes_whole_numbers(in_keras, tmp_path):
+    report = in_keras(export, "subclassed_of_integers", tmp_path / "model", inputs={"tokens": np.array([[1, 2, 3]])})
+    assert [str(spec) for spec in report.signature.inputs] == ["int64[?, 3]"]
+
+
+def test_a_dtype_that_is_assumed_is_warned_of(in_keras, tmp_path):
+    (warning,) = in_keras(warnings_of_export, "subclassed_of_floats", tmp_path / "model")
+    assert "does not say its inputs' dtypes: taken as float32" in warning
 
 
 def test_unknown_dimensions_get_a_size_that_the_model_takes(in_keras, tmp_path):

@@ -90,6 +90,18 @@ def test_after_a_failure_nothing_is_left_and_the_old_one_is_untouched(tmp_path, 
     assert names(tmp_path) == ["model"]
 
 
+def test_what_a_killed_export_left_is_removed_and_nothing_else(tmp_path):
+    left = tmp_path / ".model.abcd_123.tfkit"
+    others = [tmp_path / ".model.v2.abcd_123.tfkit", tmp_path / ".other.abcd_123.tfkit", tmp_path / ".model.tfkit"]
+    for folder in (left, *others):
+        folder.mkdir()
+    target = tmp_path / "model"
+    with contextlib.suppress(InputError), staged_folder(target, force=False) as running:
+        write(target)
+        assert running.exists()
+    assert names(tmp_path) == sorted(["model", *(each.name for each in others)])
+
+
 def test_what_appeared_meanwhile_is_not_replaced(tmp_path):
     target = tmp_path / "model"
     with pytest.raises(InputError, match="cannot be written"), staged_folder(target, force=False):

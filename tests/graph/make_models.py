@@ -35,6 +35,8 @@ def keras_models(folder):
     one("string_lookup_file", "string", layers.StringLookup(vocabulary=str(folder / "words.txt")))
     one("integer_lookup", "int64", layers.IntegerLookup(vocabulary=[10, 20, 30], output_mode="one_hot"))
     one("text_vectorization", "string", layers.TextVectorization(vocabulary=WORDS, output_sequence_length=5))
+    for name, options in {"text_ngrams": {"ngrams": 2}, "text_characters": {"split": "character"}}.items():
+        one(name, "string", layers.TextVectorization(vocabulary=WORDS, output_sequence_length=5, **options))
     one("category_one_hot", "int32", layers.CategoryEncoding(num_tokens=7, output_mode="one_hot"))
     one("category_multi_hot", "int32", layers.CategoryEncoding(num_tokens=7, output_mode="multi_hot"), (3,))
     one("hashing", "string", layers.Hashing(9))

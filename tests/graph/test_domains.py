@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfkit.errors import ModelError
-from tfkit.graph.domains import IntRange, Vocabulary, input_domains
+from tfkit.graph.domains import IntRange, Vocabulary, input_domains, taken_as_integers
 from tfkit.graph.values import combine
 from tfkit.inputs import make_inputs, random_for_missing
 from tfkit.runtime import Runtime
@@ -24,6 +24,8 @@ EXPECTED = {
     "string_lookup_file": Vocabulary(COLOURS),
     "integer_lookup": Vocabulary((10, 20, 30)),
     "text_vectorization": Vocabulary(COLOURS),
+    "text_ngrams": Vocabulary(COLOURS),
+    "text_characters": Vocabulary(COLOURS),
     "category_one_hot": IntRange(0, 7),
     "category_multi_hot": IntRange(0, 7),
     "hashing": None,
@@ -54,6 +56,12 @@ def domains_of(folder):
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_domain_of_an_input_is_read_off_the_graph(graph_models, name):
     assert domains_of(graph_models / name).get("x") == EXPECTED[name]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("embedding_float", ("x",)), ("discretization", ()), ("modulo", ())])
+def test_floats_that_end_as_whole_numbers_are_told(graph_models, name, expected):
+    folder = graph_models / name
+    assert taken_as_integers(folder, find_signature(read_signatures(folder))) == expected
 
 
 def test_every_input_has_a_domain_of_its_own(graph_models):

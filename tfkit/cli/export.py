@@ -84,12 +84,15 @@ def run(
 
 
 def _prepare_process() -> None:
-    """Makes SIGTERM clean up as Ctrl-C does, and TensorFlow silent and blind to cards: exporting needs none."""
+    """Makes signals that end it clean up as Ctrl-C does, and TensorFlow silent and blind to cards: it needs none."""
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT"):  # not every platform has them all
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores one
+            signal.signal(number, interrupt)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
@@ -105,8 +108,17 @@ def _print_report(report: ExportReport) -> None:
     if report.check.skipped:
         print_text(f"not verified ({report.check.skipped})")
     else:
-        sizes = " and ".join(map(str, report.check.batch_sizes))
-        print_text(
-            f"verified against {report.source.name} at batch sizes {sizes} in TensorFlow {report.check.tensorflow}"
-        )
+        sizes = _describe_sizes(report.check.batch_sizes)
+        print_text(f"verified against {report.source.name} at {sizes} in TensorFlow {report.check.tensorflow}")
     print_text(f"{report.size_bytes / 1e6:.2f} MB in {report.elapsed_s:.1f} s")
+
+
+def _describe_sizes(sizes: tuple[int, ...]) -> str:
+    """The batch sizes of the comparison; they differ where a request chooses its own.
+
+    >>> _describe_sizes((4, 4))
+    'its fixed batch size 4, twice'
+    """
+    if len(set(sizes)) > 1:
+        return f"batch sizes {' and '.join(map(str, sizes))}"
+    return f"its fixed batch size {sizes[0]}{', twice' if len(sizes) == 2 else ''}"

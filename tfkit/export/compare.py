@@ -21,6 +21,13 @@ _DEFAULTS = {
     DType.BFLOAT16: 5e-2,
 }
 _RTOL_FACTOR = 10
+# Errors above this part of the largest value are no rounding: the model computes something else.
+_ROUNDING = 1e-2
+_ROUNDING_HINT = "If such a difference is right for this model, allow it with --atol and --rtol."
+_OTHER_MODEL_HINT = (
+    "This is no rounding: the model seems to compute something else in a graph than when it is called eagerly. "
+    "Compare model(x) with model.predict(x) in Keras: where they differ as well, the model or Keras is at fault."
+)
 
 
 def choose_tolerance(
@@ -39,9 +46,7 @@ def choose_tolerance(
         return Tolerance(0.0, 0.0)
     if compute_dtype is not None:
         step = max(step, _DEFAULTS[compute_dtype])
-    values = np.abs(source.astype(_wide(source)))
-    largest = float(np.max(values, where=np.isfinite(values), initial=0.0))
-    return Tolerance(step * largest if atol is None else atol, step * _RTOL_FACTOR if rtol is None else rtol)
+    return Tolerance(step * _largest(source) if atol is None else atol, step * _RTOL_FACTOR if rtol is None else rtol)
 
 
 def compare_output(name: str, exported: Array, source: Array, tolerance: Tolerance, *, place: str = "") -> OutputCheck:
@@ -77,7 +82,7 @@ def compare_output(name: str, exported: Array, source: Array, tolerance: Toleran
             f"output {name!r} differs from the source{place}: largest absolute error {error[worst]:.3g} at "
             f"{[int(index) for index in worst]}: the exported model gives {have[worst]:.9g}, "
             f"the source {want[worst]:.9g}; allowed is {tolerance.atol:.3g} + {tolerance.rtol:.3g} * |source|",
-            hint="If such a difference is right for this model, allow it with --atol and --rtol.",
+            hint=_ROUNDING_HINT if error[worst] <= _ROUNDING * _largest(source) else _OTHER_MODEL_HINT,
         )
     return OutputCheck(name, float(np.max(error, initial=0.0)), tolerance)
 
@@ -112,6 +117,12 @@ def _compare_exact(name: str, exported: Array, source: Array, place: str) -> Out
             f"{source.size} values are not)"
         )
     return OutputCheck(name, 0.0, Tolerance(0.0, 0.0))
+
+
+def _largest(array: Array) -> float:
+    """The largest finite magnitude."""
+    values = np.abs(array.astype(_wide(array)))
+    return float(np.max(values, where=np.isfinite(values), initial=0.0))
 
 
 def _alike(first: Array, other: Array) -> bool:

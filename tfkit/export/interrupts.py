@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in the middle of an export: never lost, and never where they would leave half of something."""
+"""Ctrl-C and its like in the middle of an export: never lost, and never where they would leave half of something."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Those that the platform has: Windows has no terminal to hang up.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
 # An interrupt that was raised needs less than this to reach the end of the block; one that got lost may be repeated.
 _RAISED_FOR_S = 0.5
 

@@ -37,6 +37,7 @@ class CallPlan:
         output_names: The layers that make the outputs, where Keras knows them.
         output_shapes: The outputs' shapes, where Keras knows them.
         notes: What was assumed.
+        assumed_dtype: The dtype that all inputs are taken to have, where nothing says it.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class CallPlan:
     output_names: tuple[str, ...] = ()
     output_shapes: tuple[Shape, ...] = ()
     notes: tuple[str, ...] = ()
+    assumed_dtype: str = ""
 
 
 def plan_call(keras: Any, model: Any, samples: Mapping[str, Array]) -> CallPlan:
@@ -106,7 +108,8 @@ def _plan_sequential(model: Any) -> CallPlan:
 def _plan_subclassed(keras: Any, model: Any, samples: Mapping[str, Array]) -> CallPlan:
     """A model whose ``call`` says what it takes only when it is called.
 
-    Keras remembers the shapes of the first call, but no dtypes; samples say both.
+    Keras remembers the shapes of the first call, but no dtypes; samples say both. Without samples, inputs are taken as
+    floats, which the plan records: it is wrong for a model of whole numbers.
     """
     arguments = _tensor_arguments(model)
     if samples:
@@ -126,7 +129,9 @@ def _plan_subclassed(keras: Any, model: Any, samples: Mapping[str, Array]) -> Ca
         return model(*keras.tree.pack_sequence_as(skeletons, list(tensors)), training=False)
 
     note = f"the model does not say its inputs' dtypes: taken as {model.variable_dtype} (samples in inputs= would say)"
-    return CallPlan(tuple(names), ((),) * len(names), tuple(specs), call, notes=(note,))
+    return CallPlan(
+        tuple(names), ((),) * len(names), tuple(specs), call, notes=(note,), assumed_dtype=str(model.variable_dtype)
+    )
 
 
 def _plan_from_samples(model: Any, samples: Mapping[str, Array], arguments: Sequence[str]) -> CallPlan:

@@ -9,7 +9,8 @@ place, so that a live model and its file give the same signature.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from tfkit.errors import ModelError, UsageError
 from tfkit.export.frameworks import Frameworks, check_backend, first_line, quiet_logs
 from tfkit.export.keras_calls import CallPlan, plan_call
 from tfkit.export.keras_file import KerasFile
-from tfkit.export.names import Port, unique_names
+from tfkit.export.names import Port, is_scope_name, scope_name, unique_names
 from tfkit.tensors import DType, Shape, TensorSpec
 
 _AUTOMATIC_NAME = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
@@ -81,6 +82,11 @@ class KerasModel:
         return str(self._model.name)
 
     @property
+    def assumed_dtype(self) -> str:
+        """The dtype that the inputs are taken to have, where the model does not say it; else empty."""
+        return self._plan.assumed_dtype
+
+    @property
     def trackable(self) -> Any:
         """The Keras model, to find what it holds."""
         return self._model
@@ -114,6 +120,22 @@ class KerasModel:
             ModelOutput(Port(name, (*_layer_alias(self._plan.output_names, index), f"output_{index}")), leaf, shape)
             for index, (name, (_, leaf), shape) in enumerate(zip(names, leaves, known, strict=True))
         )
+
+    @contextmanager
+    def graph_scopes(self) -> Iterator[None]:
+        """Lets the model be traced whatever it and its layers are called.
+
+        Keras opens a scope by the name of each layer, and graphs take no spaces and no letters but ASCII in one: such
+        layers have another name in the block.
+        """
+        renamed = {layer: layer.name for layer in self._layers() if not is_scope_name(layer.name)}
+        for layer, name in renamed.items():
+            layer.name = scope_name(name)
+        try:
+            yield
+        finally:
+            for layer, name in renamed.items():
+                layer.name = name
 
     def predict(self, arrays: Sequence[Array]) -> dict[str, Array]:
         """Calls the model eagerly on arrays in the order of ``input_specs``; outputs by their own names."""

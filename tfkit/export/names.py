@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from tfkit.errors import SignatureError, UsageError, nearest
 
 _GRAPH_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_SCOPE_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>-]*")
+_NOT_IN_SCOPE_NAMES = re.compile(r"[^A-Za-z0-9_./>-]")
 _RESERVED_PREFIX = "__saved_model_"
 
 
@@ -156,6 +158,20 @@ def graph_names(names: Sequence[str]) -> dict[str, str]:
 def is_graph_name(name: str) -> bool:
     """Whether TensorFlow takes a name as it is, as an argument of a function and as part of an operation's name."""
     return bool(_GRAPH_NAME.fullmatch(name)) and not keyword.iskeyword(name) and name != "self"
+
+
+def is_scope_name(name: str) -> bool:
+    """Whether TensorFlow's graphs take a name for a scope or a variable."""
+    return _SCOPE_NAME.fullmatch(name) is not None
+
+
+def scope_name(name: str) -> str:
+    """A name that TensorFlow's graphs take for a scope or a variable, made of one that they do not take.
+
+    >>> scope_name("höhe 1")
+    'named_h_he_1'
+    """
+    return "named_" + _NOT_IN_SCOPE_NAMES.sub("_", name)
 
 
 def _find(ports: Sequence[Port], name: str) -> Port | None:

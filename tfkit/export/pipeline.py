@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from tfkit.export.samples import SampleMaker
 from tfkit.export.savedmodel import TracedModel
 from tfkit.export.selfcheck import Limits, Sample, SourceRuns, check_export
 from tfkit.export.target import check_target, staged_folder
-from tfkit.graph.domains import input_domains
+from tfkit.graph.domains import input_domains, taken_as_integers
 from tfkit.inputs import InputOption, parse_inputs
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import DEFAULT_SIGNATURE, Signature
@@ -48,6 +49,9 @@ def export_model(
 
     The SavedModel is written beside ``output``, run through TensorFlow's C library at two batch sizes and compared with
     the Keras model itself; only then does it get its name. After an error, nothing is left behind.
+
+    A live subclassed model does not say its inputs' dtypes. Without arrays in ``inputs`` they are taken as floats, with
+    a warning; a model that makes whole numbers of them, as an embedding does, is refused.
 
     Args:
         model: A ``.keras`` file's path, or a live Keras 3 model.
@@ -73,7 +77,7 @@ def export_model(
         VerdictError: The exported model differs from the source, or comparing them would prove nothing.
         TensorFlowError: TensorFlow does not run what was written.
         MissingError: TensorFlow or Keras is not here, or there is no permission or space to write.
-        UsageError: The options make no sense, or Keras runs on another backend.
+        UsageError: The options make no sense, Keras runs on another backend, or arrays must say an input's dtype.
 
     Example:
         >>> report = tfkit.export_model(model, "build/digits", signature="predict_images")  # doctest: +SKIP
@@ -91,6 +95,9 @@ def export_model(
         traced = TracedModel(frameworks, keras_model, rename or {})
         traced.write(staged, signature)
         written = find_signature(read_signatures(staged), signature)
+        if keras_model.assumed_dtype:
+            _refuse_integers(staged, written, keras_model)
+            warnings.warn("; ".join(keras_model.notes), stacklevel=2)
         proof = _Proof(SelfCheck(skipped="--no-verify"))
         if verify:
             proof = _prove(staged, written, _Runner(keras_model, traced), given, limits)
@@ -144,6 +151,16 @@ class _Runner:
     def __call__(self, arrays: dict[str, Array]) -> dict[str, Array]:
         outputs = self.model.predict([arrays[name] for name in self.traced.input_names.values()])
         return {self.traced.output_names[name]: array for name, array in outputs.items()}
+
+
+def _refuse_integers(staged: Path, signature: Signature, model: KerasModel) -> None:
+    """Refuses inputs that were assumed to be floats and that the graph makes whole numbers of."""
+    for name in taken_as_integers(staged, signature):
+        raise UsageError(
+            f"input {name!r}: model {model.name!r} does not say its dtype, and makes whole numbers of it: "
+            f"{model.assumed_dtype} would be a guess",
+            hint="Say what the model takes with samples: tfkit.export_model(model, FOLDER, inputs={'x': array}).",
+        )
 
 
 def _prove(staged: Path, signature: Signature, source: _Runner, given: _Inputs, limits: Limits) -> _Proof:

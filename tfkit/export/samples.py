@@ -112,7 +112,9 @@ class SampleMaker:
 
 def items(array: Array, spec: TensorSpec) -> list[Array]:
     """The rows of an array with a batch dimension; else the array itself."""
-    return list(array) if _is_batched(spec) and array.ndim else [array]
+    if not (_is_batched(spec) and array.ndim):
+        return [array]
+    return [array[row, ...] for row in range(len(array))]  # the dots keep a row of one text an array
 
 
 def _is_batched(spec: TensorSpec) -> bool:

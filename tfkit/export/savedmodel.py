@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from tfkit.errors import ModelError, TensorFlowError, TfkitError
 from tfkit.export.frameworks import Frameworks, first_line, quiet_logs
 from tfkit.export.keras_model import KerasModel, ModelOutput
-from tfkit.export.names import check_renames, graph_names, is_graph_name, rename_ports
+from tfkit.export.names import check_renames, graph_names, is_graph_name, is_scope_name, rename_ports, scope_name
 from tfkit.tensors import INIT_SIGNATURE, Shape
 
 _FILE = "saved_model.pb"
@@ -61,7 +61,7 @@ class TracedModel:
         root.model_tables = self._tables()
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         try:
-            with quiet_logs():
+            with quiet_logs(), _graph_names_of(self._function.variables):
                 tf.saved_model.save(root, str(folder), signatures={graph_signature: self._function}, options=options)
         except tf.errors.OpError as error:
             raise _describe_save_error(error, self._model.name) from error
@@ -103,7 +103,7 @@ class TracedModel:
             for argument, spec in zip(arguments, self._model.input_specs, strict=True)
         }
         try:
-            with quiet_logs():
+            with quiet_logs(), self._model.graph_scopes():
                 return tf.function(run, autograph=False).get_concrete_function(**specs)
         except TfkitError:
             raise
@@ -123,6 +123,25 @@ class TracedModel:
             for each in held
             if isinstance(each, tf.saved_model.experimental.TrackableResource) and id(each.resource_handle) in used
         ]
+
+
+@contextmanager
+def _graph_names_of(variables: Sequence[Any]) -> Iterator[None]:
+    """Lets variables be saved whose names, made of their layers', no graph takes: they have others in the block.
+
+    TensorFlow calls nodes after them and has no other way to choose; what finds them again are their numbers.
+    """
+    renamed = {}
+    for variable in variables:
+        name = variable._handle_name  # noqa: SLF001
+        if not is_scope_name(name.removesuffix(":0")):
+            renamed[id(variable)] = (variable, name)
+            variable._handle_name = f"{scope_name(name.removesuffix(':0'))}:0"  # noqa: SLF001
+    try:
+        yield
+    finally:
+        for variable, name in renamed.values():
+            variable._handle_name = name  # noqa: SLF001
 
 
 def _shaped(tf: Any, output: ModelOutput) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -54,10 +56,15 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
     """
     made: list[Path] = []
     staged: Path | None = None
+    lock: int | None = None
     with Interrupts() as interrupts:
         try:
             _make_parents(target.parent, made)
-            staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tfkit", dir=target.parent))
+            with _locked(target.parent) as locked:
+                if locked:
+                    _remove_stale(target)
+                staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tfkit", dir=target.parent))
+                lock = _lock(staged)
             staged.chmod(0o777 & ~_umask())
             with interrupts.allowed():
                 yield staged
@@ -67,7 +74,51 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
         finally:
             if staged is not None and staged.exists():
                 shutil.rmtree(staged)
+            if lock is not None:
+                os.close(lock)
             _remove_empty(made)
+
+
+def _lock(folder: Path, *, wait: bool = False) -> int | None:
+    """Locks a folder until the descriptor is closed or the process ends, however it ends.
+
+    Returns:
+        The descriptor; ``None`` where another process holds the lock, the folder is not this user's to read or is gone,
+        or the file system has no locks.
+    """
+    descriptor: int | None = None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Keeps other exports into a folder from taking one that was just made, and is not locked yet, for a stale one.
+
+    Yields whether it does.
+    """
+    lock = _lock(folder, wait=True)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_stale(target: Path) -> None:
+    """Removes what exports to the same target left that were killed: nobody holds its lock any more."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}\.tfkit")
+    for folder in [each for each in target.parent.iterdir() if pattern.fullmatch(each.name)]:
+        lock = _lock(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
 def describe_os_error(error: OSError, path: Path) -> TfkitError:

@@ -18,11 +18,15 @@ from tfkit.graph.tables import looked_up
 from tfkit.graph.values import Domain, IntRange, Vocabulary, combine
 from tfkit.graph.view import Tensor, open_graph
 from tfkit.savedmodel.signatures import is_composite
-from tfkit.tensors import SERVE_TAG, Signature
+from tfkit.tensors import SERVE_TAG, DType, Signature
 
-__all__ = ["Domain", "IntRange", "Vocabulary", "input_domains"]
+__all__ = ["Domain", "IntRange", "Vocabulary", "input_domains", "taken_as_integers"]
 
 _Bound = Callable[[Flow, Place], Domain | None]
+_INTEGERS = frozenset({
+    *(DType.INT8, DType.INT16, DType.INT32, DType.INT64),
+    *(DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64),
+})  # fmt: skip
 _DIGITS = Vocabulary(tuple(b"%d" % number for number in range(10)), closed=True)
 
 
@@ -54,6 +58,33 @@ def input_domains(
                 if domain is not None:
                     found[spec.name] = combine(found.get(spec.name), domain)
     return found
+
+
+def taken_as_integers(
+    export_dir: str | Path, signature: Signature, tags: Collection[str] | None = (SERVE_TAG,)
+) -> tuple[str, ...]:
+    """The inputs of a signature that the graph casts to whole numbers, as an embedding does with its indices.
+
+    Args:
+        export_dir: The SavedModel's folder.
+        signature: One of its signatures.
+        tags: The metagraph's tags.
+
+    Raises:
+        ModelError: The SavedModel is damaged.
+        MissingError: A file may not be read.
+    """
+    with open_graph(export_dir, tags) as graph:
+        flow = Flow(graph)
+        return tuple(
+            spec.name
+            for spec in signature.inputs
+            if not is_composite(spec)
+            and any(
+                use.node.op == "Cast" and use.node.dtype("DstT") in _INTEGERS
+                for use in flow.uses(flow.main, Tensor.parse(spec.tensor))
+            )
+        )
 
 
 def _domain(flow: Flow, use: Place) -> Domain | None:

@@ -46,7 +46,8 @@ CARRIERS: dict[str, Callable[[int, int], bool]] = {
     **dict.fromkeys(("Switch", "RefSwitch"), _at(0)),
     # Text that is cleaned or cut still holds the words that it was made of.
     **dict.fromkeys(("StringLower", "StringUpper", "StringStrip", "RegexReplace", "StaticRegexReplace"), _at(0)),
-    **dict.fromkeys(("StringSplit", "StringSplitV2", "UnicodeTranscode"), _at(0)),
+    **dict.fromkeys(("StringSplit", "StringSplitV2", "UnicodeTranscode", "StringNGrams"), _at(0)),
+    **dict.fromkeys(("UnicodeDecode", "UnicodeDecodeWithOffsets", "UnicodeEncode"), _at(0)),
 }
 # Where only one of several outputs is the value: its name in functions, its index in the main graph.
 _VALUE_OUTPUTS = {
@@ -56,6 +57,9 @@ _VALUE_OUTPUTS = {
     "RefMerge": ("output", 0),
     "StringSplit": ("values", 1),
     "StringSplitV2": ("values", 1),
+    "StringNGrams": ("ngrams", 0),
+    "UnicodeDecode": ("char_values", 1),
+    "UnicodeDecodeWithOffsets": ("char_values", 1),
     "SparseFillEmptyRows": ("output_values", 1),
     "RaggedTensorToSparse": ("sparse_values", 1),
 }

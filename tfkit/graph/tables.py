@@ -18,7 +18,6 @@ _FILLED_BY_FILE = ("InitializeTableFromTextFileV2", "InitializeTableFromTextFile
 _COMPARISONS = ("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual")
 # How InitializeTableFromTextFile names the whole line, and the number of the line, where a column could stand.
 _WHOLE_LINE, _LINE_NUMBER = -2, -1
-_DTYPE_FIELD = 6  # AttrValue.type
 
 
 def looked_up(flow: Flow, use: Place) -> Vocabulary | None:
@@ -81,8 +80,7 @@ def _file_keys(flow: Flow, use: Place, table: Place) -> tuple[bytes, ...] | tupl
         keys = lines
     else:
         keys = [cell for line in lines for cell in line.split(delimiter)[column : column + 1] if delimiter in line]
-    key_dtype = table.node.attr("key_dtype")
-    if key_dtype is not None and key_dtype.integer(_DTYPE_FIELD) != DType.STRING:
+    if table.node.dtype("key_dtype") not in (None, DType.STRING):
         return tuple(int(key) for key in keys if key.strip().removeprefix(b"-").isdigit())
     return tuple(keys)
 

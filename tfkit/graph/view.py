@@ -31,7 +31,7 @@ _NAME, _OP, _INPUT, _ATTR = 1, 2, 3, 5
 # FunctionDef and its signature, an OpDef
 _SIGNATURE, _NODE_DEF, _RET, _INPUT_ARG, _OUTPUT_ARG = 1, 3, 4, 2, 3
 # AttrValue and its ListValue
-_LIST, _BYTES, _INTEGER, _SHAPE, _TENSOR, _FUNC = 1, 2, 3, 7, 8, 10
+_LIST, _BYTES, _INTEGER, _TYPE, _SHAPE, _TENSOR, _FUNC = 1, 2, 3, 6, 7, 8, 10
 _LIST_SHAPE, _LIST_FUNC = 7, 9
 
 
@@ -78,6 +78,11 @@ class Node:
         """An int attribute."""
         value = self.attr(name)
         return default if value is None else value.integer(_INTEGER)
+
+    def dtype(self, name: str) -> int | None:
+        """The number of the dtype in an attribute; ``None`` where it is absent."""
+        value = self.attr(name)
+        return None if value is None else value.integer(_TYPE)
 
     def text(self, name: str) -> str:
         """A string attribute; empty if it is absent."""
