@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 
 import ml_dtypes
@@ -547,3 +548,46 @@ def test_a_request_that_is_none_is_a_message_error(tmp_path):
 
     with pytest.raises(MessageError, match="protobuf JSON"):
         read_request(tmp_path / "r.json")
+
+
+class TestWhatIsRefusedInPlainWords:
+    @pytest.mark.parametrize("option", ["x=@{}pipe", "x=@{}pipe.npy", "x=@{}pipe.npz", "x=@{}pipe.json", "@{}pipe"])
+    def test_a_file_that_may_never_end_is_not_opened(self, tmp_path, option):
+        for suffix in ("", ".npy", ".npz", ".json"):
+            os.mkfifo(tmp_path / f"pipe{suffix}")
+        with pytest.raises(InputError, match="no regular file"):
+            make(option.format(f"{tmp_path}/"))
+
+    def test_a_missing_file_without_a_known_suffix_does_not_exist(self, tmp_path):
+        with pytest.raises(InputError, match="nothere does not exist"):
+            make(f"x=@{tmp_path / 'nothere'}")
+
+    def test_a_name_too_long_is_an_input_error(self):
+        with pytest.raises(InputError, match="too long"):
+            make(f"x=@{'n' * 300}.npz:key")
+
+    def test_a_number_beyond_every_float_is_no_infinity(self, tmp_path):
+        with pytest.raises(InputError, match="1e400: that is larger than any float"):
+            make("x=[[1e400, 1]]", DType.DOUBLE)
+        (tmp_path / "x.json").write_text("[[-1e999, 1]]")
+        with pytest.raises(InputError, match="-1e999: that is larger"):
+            make(f"x=@{tmp_path / 'x.json'}")
+        assert make("x=[[Infinity, 1]]").tolist() == [[np.inf, 1]]
+
+    def test_a_lone_surrogate_is_no_text(self):
+        with pytest.raises(SignatureError, match="no UTF-8 text"):
+            make(r'x=["\ud800"]', DType.STRING, (None,))
+        with pytest.raises(SignatureError, match="no UTF-8 text"):
+            make_inputs(options_from({"x": np.array(["\ud800"])}), one(DType.STRING, (None,)))
+
+    @pytest.mark.parametrize(("typed", "meant"), [("rand", "random"), ("ramdom:0:1", "random"), ("zero", "zeros")])
+    def test_a_misspelt_word_is_offered(self, typed, meant):
+        with pytest.raises(UsageError) as caught:
+            parse_inputs([f"x={typed}"])
+        assert caught.value.hint == f"Did you mean {meant}?"
+
+
+def test_a_literal_of_unknown_rank_keeps_all_that_was_written(rows):
+    assert make("x=[[1, 2], [3, 4]]", shape=None, batch_size=1).tolist() == [[1, 2], [3, 4]]
+    assert make("x=[[1, 2], [3, 4]]", shape=None, batch_size=3).tolist() == [[1, 2], [3, 4]]
+    assert make(f"x=@{rows}", shape=None, batch_size=1).tolist() == [[0, 1]]

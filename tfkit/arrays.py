@@ -61,13 +61,16 @@ def string_array(array: Array) -> Array:
     """The same strings as an object array of ``bytes`` (text as UTF-8).
 
     Raises:
-        InputError: An element is neither bytes nor text.
+        InputError: An element is neither bytes nor text, or text that UTF-8 cannot hold (a lone surrogate).
     """
     held = np.empty(array.shape, dtype=object)
     flat = held.reshape(-1)
     for index, value in enumerate(array.reshape(-1).tolist()):
         if isinstance(value, str):
-            flat[index] = value.encode()
+            try:
+                flat[index] = value.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(f"element {index} of a string tensor is no UTF-8 text: {error.reason}") from None
         elif isinstance(value, bytes | bytearray):
             flat[index] = bytes(value)
         else:

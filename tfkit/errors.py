@@ -37,6 +37,8 @@ EXIT_INTERRUPTED = 130
 _INVALID_ARGUMENT = 3
 _OUT_OF_RANGE = 11
 
+_KEPT_BODY_BYTES = 4096
+
 
 class TfkitError(Exception):
     """Base of every error raised on purpose.
@@ -130,14 +132,14 @@ class ServiceError(TfkitError):
     Args:
         message: What was asked, and the status.
         status: The HTTP status.
-        body: The first bytes of the answer's body.
+        body: The answer's body, of which the first 4096 bytes are kept.
         hint: What the user can do about it.
     """
 
     def __init__(self, message: str, *, status: int, body: bytes = b"", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
-        self.body = body
+        self.body = body[:_KEPT_BODY_BYTES]
         self.exit_code = EXIT_INPUT if 400 <= status < 450 and status not in (408, 429) else EXIT_RUNTIME
 
 

@@ -117,6 +117,17 @@ class TestInputs:
         assert json.loads(done.stdout)["outputs"]["y"] == {"dtype": "DT_UINT8", "shape": [1], "values": [7]}
         assert "does not describe signature 'echo_DT_UINT8': sending x uint8" in done.stderr
 
+    def test_refusal_of_guessed_dtypes_says_how_to_fix_them(self, predict: Any) -> None:
+        done = predict("--signature", "echo_DT_FLOAT", "--input", "x=[1]")
+        assert done.returncode == 3, done.stderr
+        assert "NAME:DTYPE=... fixes one" in done.stderr.splitlines()[-1]
+
+    @pytest.mark.parametrize("timeout", ["nan", "inf", "0"])
+    def test_timeout_that_is_no_time_is_refused(self, timeout: str) -> None:
+        done = run_predict("http://127.0.0.1:1/api/predict/x", "--timeout", timeout, "--input", "x=[1]")
+        assert done.returncode == 2, done.stderr
+        assert f"timeout {float(timeout)} is not possible" in done.stderr
+
     def test_service_that_cannot_describe_itself_takes_the_dtypes_given(self) -> None:
         """As one of a frozen graph does."""
         answer = encode_response({"y": np.array([1], np.int64)})

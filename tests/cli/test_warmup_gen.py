@@ -66,7 +66,10 @@ def test_json_has_a_fixed_form_and_notes_go_to_stderr(warmup_gen):
         (("--input", "image=zeros"), 3, "Did you mean 'images'?"),
         (("--input", "images=@none.npy"), 3, "none.npy does not exist"),
         (("--batch-size", "0"), 2, "than or equal to 1"),
-        (("--output", "model"), 3, "is a folder"),
+        (("--output", "model"), 3, "it is a folder"),
+        (("--output", "w" * 300), 3, "too long"),
+        (("--tags", "serve,gpu"), 3, "gpu"),
+        (("--input", "images=rand"), 2, "Did you mean random?"),
     ],
 )
 def test_bad_options_end_with_a_message_and_a_code(warmup_gen, model, options, code, words):
@@ -75,3 +78,13 @@ def test_bad_options_end_with_a_message_and_a_code(warmup_gen, model, options, c
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(each.name for each in model.parent.iterdir()) == ["model"]
+
+
+def test_a_batch_size_that_a_fixed_shape_overrules_is_told(warmup_gen, model):
+    saved = proto.message("tensorflow.SavedModel").FromString((model / "saved_model.pb").read_bytes())
+    saved.meta_graphs[0].signature_def["predict_images"].inputs["images"].tensor_shape.dim[0].size = 4
+    saved.meta_graphs[0].meta_info_def.tags.append("gpu")
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    done = warmup_gen("--batch-size", "3", "--input", "images=zeros", "--tags", "serve, gpu")
+    assert done.returncode == 0, done.stderr
+    assert "input 'images' keeps its shape [4, 4]: it is no batch of 3" in done.stderr

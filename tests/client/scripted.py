@@ -23,6 +23,7 @@ class Say:
     Attributes:
         wait_s: Time before it is sent.
         pace_s: Time before each byte of the body; 0 sends it at once.
+        header_pace_s: Time before each header.
         chunked: Send the body chunked.
         cut: Reset the connection after this many bytes of the body; ``None`` never.
     """
@@ -32,6 +33,7 @@ class Say:
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0
     pace_s: float = 0
+    header_pace_s: float = 0
     chunked: bool = False
     cut: int | None = None
 
@@ -92,10 +94,12 @@ class ScriptedService:
         time.sleep(say.wait_s)
         try:
             handler.send_response(say.status)
-            for name, value in say.headers.items():
-                handler.send_header(name, value)
             length = ("Transfer-Encoding", "chunked") if say.chunked else ("Content-Length", str(len(say.body)))
-            handler.send_header(*length)
+            for name, value in (*say.headers.items(), length):
+                if say.header_pace_s:
+                    handler.flush_headers()
+                    time.sleep(say.header_pace_s)
+                handler.send_header(name, value)
             handler.end_headers()
             self._send_body(handler, say)
         except OSError:

@@ -16,7 +16,7 @@ from tfkit.arrays import NUMPY_DTYPES
 from tfkit.client import Client
 from tfkit.eas.compression import FORMATS
 from tfkit.eas.messages import PredictRequest, encode_request
-from tfkit.errors import InputError, MessageError, MissingError, ServiceError
+from tfkit.errors import InputError, MessageError, MissingError, ServiceError, UsageError
 from tfkit.tensors import DType
 
 TOKEN = "Token+of/the=service"
@@ -103,9 +103,18 @@ class TestValues:
         assert client.predict({"x": [[1, 2], (3, 4)]})["total"].tolist() == [3, 7]
         assert client.predict({"x": [[1, 2]]}, signature="serving_default")["total"].tolist() == [3]
 
-    def test_arrays_go_as_they_are(self, client: Client) -> None:
-        with pytest.raises(ServiceError, match="float64") as caught:
-            client.predict({"x": np.ones((1, 2))})
+    @pytest.mark.parametrize("dtype", [np.float64, np.int64])
+    def test_arrays_of_numpys_default_dtypes_take_that_of_the_structure(self, client: Client, dtype: type) -> None:
+        assert client.predict({"x": np.ones((1, 2), dtype)})["total"].tolist() == [2]
+
+    @pytest.mark.parametrize("inputs", [None, [1, 2], {1: [1]}])
+    def test_what_maps_no_names_to_values_is_refused(self, client: Client, inputs: Any) -> None:
+        with pytest.raises(UsageError, match="expected values by input name"):
+            client.predict(inputs)
+
+    def test_arrays_of_other_dtypes_go_as_they_are(self, client: Client) -> None:
+        with pytest.raises(ServiceError, match="float16") as caught:
+            client.predict({"x": np.ones((1, 2), np.float16)})
         assert caught.value.status == 400
         assert caught.value.exit_code == 3
 

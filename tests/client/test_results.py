@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,14 @@ class TestNpz:
         with pytest.raises(InputError, match=r"'s'.*NUL"):
             save_npz(tmp_path / "o.npz", {"s": np.array([b"a\0"], dtype=object)})
         assert not list(tmp_path.iterdir())
+
+    def test_link_is_followed_and_pipe_is_kept(self, tmp_path: Path) -> None:
+        link, pipe = tmp_path / "link.npz", tmp_path / "pipe.npz"
+        link.symlink_to(tmp_path / "o.npz")
+        os.mkfifo(pipe)
+        save_npz(link, {"y": np.zeros(1)})
+        assert link.is_symlink()
+        assert np.load(tmp_path / "o.npz")["y"].tolist() == [0]
+        with pytest.raises(InputError, match="no regular file"):
+            save_npz(pipe, {"y": np.zeros(1)}, force=True)
+        assert pipe.is_fifo()

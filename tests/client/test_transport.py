@@ -49,7 +49,13 @@ class TestUrl:
         assert service.heard[0].path == "/api/predict/scripted/v1?a=b"
 
     @pytest.mark.parametrize(
-        "arguments", [{"signed": True}, {"compression": "bzip2"}, {"timeout_s": 0}, {"retries": -1}]
+        "arguments",
+        [
+            {"signed": True},
+            {"compression": "bzip2"},
+            {"retries": -1},
+            *({"timeout_s": value} for value in (0, -1, float("nan"), float("inf"), 1e300, "5", None)),
+        ],
     )
     def test_arguments_that_make_no_sense_are_refused(self, arguments: dict[str, object]) -> None:
         with pytest.raises(UsageError):
@@ -72,6 +78,26 @@ class TestHeaders:
         assert headers["Authorization"].startswith("EAS ")
         assert "secret" not in str(headers)
         assert len(headers["Content-MD5"]) == 32
+
+    def test_line_break_after_the_token_is_not_sent(self) -> None:
+        with ScriptedService(Say(body=ANSWER)) as service, Client(service.url, token="secret\n") as client:
+            client.predict(X)
+        assert service.heard[0].headers["Authorization"] == "secret"
+
+    @pytest.mark.parametrize("token", ["\n", " ", "s3cr\net", "s3cret\u00e9", "s3cret\0"])
+    def test_token_that_no_header_can_carry_is_refused_and_not_shown(self, token: str) -> None:
+        with pytest.raises(InputError, match="token") as caught:
+            Client("http://h/api/predict/x", token=token)
+        assert "s3cr" not in str(caught.value)
+
+    def test_error_keeps_only_the_start_of_the_body(self) -> None:
+        with (
+            ScriptedService(Say(500, b"x" * 10_000)) as service,
+            Client(service.url) as client,
+            pytest.raises(ServiceError) as caught,
+        ):
+            client.predict(X)
+        assert caught.value.body == b"x" * 4096
 
     def test_open_service_gets_no_authorization(self) -> None:
         with ScriptedService(Say(body=ANSWER)) as service, Client(service.url) as client:
@@ -195,6 +221,22 @@ class TestRetries:
                 client.predict(X)
             assert time.monotonic() - began < 2
         assert len(service.heard) == 1
+
+    @pytest.mark.parametrize(
+        "say",
+        [
+            Say(body=ANSWER, pace_s=0.6),
+            Say(body=ANSWER, pace_s=0.6, chunked=True),
+            Say(body=ANSWER, header_pace_s=0.6, headers={"A": "1", "B": "2"}),
+        ],
+        ids=["body", "chunks", "headers"],
+    )
+    def test_pauses_shorter_than_the_limit_do_not_stretch_it(self, say: Say) -> None:
+        with ScriptedService(say) as service, Client(service.url, timeout_s=1) as client:
+            began = time.monotonic()
+            with pytest.raises(MissingError, match="no whole answer within 1 s"):
+                client.predict(X)
+            assert time.monotonic() - began < 1.5
 
     @pytest.mark.parametrize("chunked", [False, True])
     def test_lost_connection_is_not_a_short_answer(self, chunked: bool) -> None:

@@ -1,5 +1,7 @@
 """Warm-up files that are none, and places where none can be written."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,36 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_link_is_followed_and_stays(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "w.bin").write_bytes(b"old")
+    link = tmp_path / "link.bin"
+    link.symlink_to(tmp_path / "real" / "w.bin")
+    write_warmup(link, DATA, force=True)
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "w.bin").read_bytes() == DATA
+    assert [each.name for each in (tmp_path / "real").iterdir()] == ["w.bin"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_regular_file_is_neither_replaced_nor_read(tmp_path, linked):
+    pipe = place = tmp_path / "w.bin"
+    os.mkfifo(pipe)
+    if linked:
+        place = tmp_path / "link.bin"
+        place.symlink_to(pipe)
+    with pytest.raises(InputError, match="no regular file"):
+        write_warmup(place, DATA, force=True)
+    assert pipe.is_fifo()
+    with pytest.raises(InputError, match="no regular file"):
+        read_warmup(place)
+
+
+def test_a_name_too_long_and_a_circle_of_links_are_input_errors(tmp_path):
+    with pytest.raises(InputError, match="too long"):
+        write_warmup(tmp_path / ("w" * 300), DATA)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_warmup(tmp_path / "circle", DATA, force=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,24 +102,28 @@ def _ask(
 
     A whole sample request keeps its own signature and outputs, unless options name others.
     """
+    from tfkit.errors import ServiceError
     from tfkit.inputs import given_request, make_inputs
 
     sample = given_request(options)
     if sample is not None:
         name, fetch = name or sample.signature_name, fetch or sample.output_filter
-    signature = _signature(client, options, name)
-    arrays = make_inputs(options, signature, batch_size=batch_size, seed=seed)
-    return client.predict(arrays, signature=name, outputs=fetch)
+    found = client.find_structure()
+    described = found if found is not None and name in ("", found.name) else None
+    arrays = make_inputs(options, described or _implied(options, name), batch_size=batch_size, seed=seed)
+    try:
+        return client.predict(arrays, signature=name, outputs=fetch)
+    except ServiceError as error:
+        if described is None and error.status == HTTPStatus.BAD_REQUEST:
+            error.hint = "The dtypes sent are a guess: NAME:DTYPE=... fixes one, as 'x:float32=[1, 2]'."
+        raise
 
 
-def _signature(client: Client, options: Sequence[InputOption], name: str) -> Signature:
-    """The signature as the service describes it; where it does not describe that one, what the inputs imply."""
+def _implied(options: Sequence[InputOption], name: str) -> Signature:
+    """The signature that the inputs imply, where the service does not describe it."""
     from tfkit.cli.output import note
     from tfkit.inputs import signature_of
 
-    found = client.find_structure()
-    if found is not None and name in ("", found.name):
-        return found
     implied = signature_of(options, name)
     taken = ", ".join(f"{spec.name} {spec.dtype.short_name}" for spec in implied.inputs)
     which = f"signature {name!r}" if name else "what it takes"

@@ -29,6 +29,7 @@ def run(
     signature: Annotated[
         str | None, typer.Option(show_default=False, help="The signature; by default the model's default one.")
     ] = None,
+    tags: Annotated[str, typer.Option(help="Tag set of the SavedModel, separated by commas.")] = "serve",
     fetch: Annotated[
         list[str] | None,
         typer.Option(metavar="OUTPUT", show_default=False, help="An output to ask for, any number of times; else all."),
@@ -60,11 +61,14 @@ def run(
         fetch=fetch or (),
         seed=seed,
         unknown_dim=unknown_dim,
+        tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
         force=force,
     )
     for each in report.inputs:
         if each.made_up:
             note(f"note: nothing was given for input {each.name!r}: its values are random (seed {seed})")
+        if batch_size is not None and each.shape and each.shape[0] != batch_size:
+            note(f"note: input {each.name!r} keeps its shape {list(each.shape)}: it is no batch of {batch_size}")
     print_json(report.as_dict()) if as_json else _print_report(report)
 
 

@@ -7,6 +7,7 @@ refused before it was computed (429, 450, 503). What is never sent again: a requ
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from tfkit.eas.auth import sign_headers
 from tfkit.eas.compression import FORMATS, compress
 from tfkit.eas.messages import PredictRequest, decode_response, encode_request
 from tfkit.eas.structure import parse_structure
+from tfkit.eas.token import check_token
 from tfkit.errors import InputError, MessageError, MissingError, ServiceError, UsageError
 from tfkit.inputs.convert import from_array
 from tfkit.tensors import DType, Signature, TensorSpec
@@ -32,7 +34,11 @@ _CONTENT_TYPE = "application/octet-stream"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _SHORTEST_POLL_S, _LONGEST_POLL_S = 0.05, 0.5
 _SHOWN_BODY_BYTES = 500
+_LONGEST_TIMEOUT_S = 2_000_000  # sockets hold 31 bits of milliseconds
+# What numpy makes of Python's numbers: such an array may be of another dtype than was meant.
+_UNMEANT = (np.dtype(np.int64), np.dtype(np.float64), np.dtype(np.complex128))
 
+_INPUTS_FORM = 'expected values by input name, as {"x": [[1.0, 2.0]]}'
 _NOT_COMPUTED = frozenset((429, 450, 503))
 # Answers to an empty request that say something other than "this model cannot describe itself".
 _NOT_ABOUT_STRUCTURE = frozenset((401, 403, 404, 407, 408, 429, 450, 499, 502, 503, 504))
@@ -70,6 +76,7 @@ class Client:
 
     Raises:
         UsageError: An argument makes no sense.
+        InputError: The token cannot stand in an HTTP header.
 
     >>> Client("http://127.0.0.1:8500/api/predict/digits", token="secret")
     <Client http://127.0.0.1:8500/api/predict/digits>
@@ -90,10 +97,11 @@ class Client:
             raise UsageError("signed requests need a token")
         if compression and compression not in FORMATS:
             raise UsageError(f"compression {compression!r} is not known: expected one of {', '.join(FORMATS)}")
-        if timeout_s <= 0 or retries < 0:
-            raise UsageError(f"timeout_s={timeout_s}, retries={retries}: expected more than 0, and 0 or more")
+        _check_timeout(timeout_s)
+        if retries < 0:
+            raise UsageError(f"retries={retries} is not possible: expected 0 or more")
         self._transport = Transport(url, answer_limit_bytes)
-        self._token = token
+        self._token = check_token(token, "token") if token else ""
         self._signed = signed
         self._timeout_s = timeout_s
         self._retries = retries
@@ -111,8 +119,9 @@ class Client:
         """Asks for a prediction.
 
         Args:
-            inputs: Values by input name. Arrays are sent as they are; lists, numbers and texts take the dtype that the
-                service's structure names, or numpy's own where it does not describe the signature.
+            inputs: Values by input name. Lists, numbers, texts, and arrays of numpy's default dtypes (float64, int64,
+                complex128) take the dtype that the service's structure names, or keep numpy's own where it does not
+                describe the signature. Arrays of any other dtype are sent as they are.
             signature: The signature to run; empty for the service's default.
             outputs: The outputs to compute; all if empty.
 
@@ -123,7 +132,13 @@ class Client:
             ServiceError: The service answered with an error status.
             MissingError: It cannot be reached, or gave no answer in time.
             InputError: A value cannot be sent, or the answer cannot be read.
+            UsageError: ``inputs`` maps no names to values.
         """
+        if not isinstance(inputs, Mapping):
+            raise UsageError(f"inputs are a {type(inputs).__name__}: {_INPUTS_FORM}")
+        for name in inputs:
+            if not isinstance(name, str):
+                raise UsageError(f"input name {name!r} is no text: {_INPUTS_FORM}")
         arrays = {name: self._array(name, value, signature) for name, value in inputs.items()}
         body = encode_request(PredictRequest(arrays, signature, tuple(outputs)))
         if not body:  # a model without inputs: an empty body would ask for the structure
@@ -162,14 +177,16 @@ class Client:
 
     def find_structure(self) -> Signature | None:
         """As ``structure``, but ``None`` where the service is there and cannot describe itself (a frozen graph)."""
+        found: Signature | None = None
         try:
-            return self.structure()
+            found = self.structure()
         except MessageError:
-            return None
+            pass
         except ServiceError as error:
             if error.status in _NOT_ABOUT_STRUCTURE:
                 raise
-            return None
+        self._remember(found)
+        return found
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> None:
         """Waits until the service takes requests: while nothing listens there yet, and while it answers 503.
@@ -205,7 +222,11 @@ class Client:
 
     def _array(self, name: str, value: Any, signature: str) -> Array:
         if hasattr(value, "__array__"):
-            return np.asarray(value)
+            given = np.asarray(value)
+            if given.dtype not in _UNMEANT:
+                return given
+            wanted = self._known_specs(signature).get(name)
+            return given if wanted is None else from_array(given, wanted)
         spec = self._known_specs(signature).get(name)
         try:
             array = np.asarray(value)
@@ -218,10 +239,12 @@ class Client:
     def _known_specs(self, signature: str) -> dict[str, TensorSpec]:
         """The inputs of a signature, asked for once; none where the service describes another signature, or none."""
         if self._specs is None:
-            found = self.find_structure()
-            specs = {spec.name: spec for spec in found.inputs} if found is not None else {}
-            self._specs = {"": specs} | ({found.name: specs} if found is not None else {})
-        return self._specs.get(signature, {})
+            self.find_structure()
+        return (self._specs or {}).get(signature, {})
+
+    def _remember(self, found: Signature | None) -> None:
+        specs = {spec.name: spec for spec in found.inputs} if found is not None else {}
+        self._specs = {"": specs} | ({found.name: specs} if found is not None else {})
 
     # --- requests
 
@@ -277,6 +300,14 @@ class Client:
             if error.status in _NOT_ABOUT_STRUCTURE:
                 raise
         return None
+
+
+def _check_timeout(timeout_s: object) -> None:
+    if isinstance(timeout_s, int | float) and math.isfinite(timeout_s) and 0 < timeout_s <= _LONGEST_TIMEOUT_S:
+        return
+    raise UsageError(
+        f"timeout {timeout_s!r} is not possible: expected seconds, more than 0 and at most {_LONGEST_TIMEOUT_S}"
+    )
 
 
 def _is_starting(error: ServiceError) -> bool:

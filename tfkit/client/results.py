@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,9 @@ import ml_dtypes
 import numpy as np
 
 from tfkit.arrays import Array, dtype_of
-from tfkit.errors import InputError, MissingError
+from tfkit.errors import InputError
 from tfkit.tensors import DType
-from tfkit.warmup.files import check_target
+from tfkit.warmup.files import replacing
 
 _UP_TO_FLOAT = {np.dtype(np.float32), np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)}
 
@@ -89,23 +88,18 @@ def save_npz(path: str | Path, outputs: Mapping[str, Array], *, force: bool = Fa
 
     Raises:
         UsageError: There is a file already, and ``force`` was not given.
-        InputError: There is no such folder, or an array cannot be held: strings that end in NUL bytes.
+        InputError: There is no such folder, the place is taken by what is no regular file, or an array cannot be held:
+            strings that end in NUL bytes.
         MissingError: The file cannot be written: no permission, no space.
     """
-    path = Path(path)
-    check_target(path, force=force)
     held = {name: _as_saved(name, array) for name, array in outputs.items()}
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with zipfile.ZipFile(beside, "x", zipfile.ZIP_STORED) as archive:
-            for name, array in held.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
-        beside.replace(path)
-    except OSError as error:
-        raise MissingError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+    with (
+        replacing(Path(path), force=force) as beside,
+        zipfile.ZipFile(beside, "x", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, array in held.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def _as_saved(name: str, array: Array) -> Array:

@@ -13,12 +13,14 @@ import urllib3
 from urllib3 import exceptions as http
 from urllib3.util import Url
 
+from tfkit.client.timed import TimedPool, TimedSecurePool
 from tfkit.errors import InputError, MissingError, UsageError
 
 URL_FORM = "http://HOST:PORT/api/predict/NAME"
 
 _CONNECTIONS = 64
 _CHUNK_BYTES = 1024 * 1024
+_POOLS = {"http": TimedPool, "https": TimedSecurePool}
 _PERHAPS_COMPUTED = "It was not sent again, since it may have been computed."
 
 
@@ -50,6 +52,7 @@ class Transport:
         self._url = _parse_url(url)
         self._answer_limit_bytes = answer_limit_bytes
         self._pool = _pool_for(self._url)
+        self._pool.pool_classes_by_scheme = _POOLS
 
     @property
     def url(self) -> str:

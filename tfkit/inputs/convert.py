@@ -124,7 +124,10 @@ def _json_bytes(item: Any, spec: TensorSpec) -> bytes:
     if isinstance(item, bytes):
         return item
     if isinstance(item, str):
-        return item.encode()
+        try:
+            return item.encode()
+        except UnicodeEncodeError as error:
+            raise _misfit(item, spec, f" (no UTF-8 text: {error.reason})") from None
     if isinstance(item, dict) and item.keys() == {"b64"} and isinstance(item["b64"], str):
         try:
             return base64.b64decode(item["b64"], validate=True)

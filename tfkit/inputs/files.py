@@ -7,8 +7,9 @@ wrong with it is an ``InputError``. An npy file is mapped, not read, so that one
 from __future__ import annotations
 
 import ast
-import json
+import errno
 import math
+import stat
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from tfkit.arrays import DTYPES, Array
 from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, nearest
+from tfkit.inputs.options import load_json
 
 _NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER_BYTES = 1 << 16
@@ -48,6 +50,10 @@ def read_value(path: Path, key: str, name: str) -> Any:
         return value[_choose(list(value), key, name, path)] if isinstance(value, dict) else value
     if suffix == ".npy":
         return _read_npy(path)
+    try:
+        regular_size(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     raise InputError(f"{path} is no file of samples: expected .npy, .npz or .json")
 
 
@@ -98,6 +104,20 @@ def holds_request(path: Path) -> bool:
     return _is_request(_read_json(path)) if suffix == ".json" else suffix not in (".npy", ".npz")
 
 
+def regular_size(path: Path) -> int:
+    """The size of a regular file, in bytes; a device or a pipe has none, and may never end.
+
+    Raises:
+        OSError: It is something else, is not there, or cannot be looked at.
+    """
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return status.st_size
+
+
 def _choose(names: list[str], key: str, name: str, path: Path) -> str:
     if key or name in names:
         wanted = key or name
@@ -114,7 +134,7 @@ def _choose(names: list[str], key: str, name: str, path: Path) -> str:
 
 def _read_bytes(path: Path, limit: int) -> bytes:
     try:
-        size = path.stat().st_size
+        size = regular_size(path)
         if size > limit:
             raise InputError(f"{path} has {size} bytes: at most {limit} are read")
         return path.read_bytes()
@@ -130,6 +150,7 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 def _read_npy(path: Path) -> Array:
     try:
+        regular_size(path)
         with path.open("rb") as stream:
             shape, fortran, dtype = _npy_header(stream, str(path))
             offset = stream.tell()
@@ -148,6 +169,7 @@ class _Npz:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
+            regular_size(path)
             with zipfile.ZipFile(path) as archive:
                 self._sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
                 self._members = {info.filename.removesuffix(".npy"): info.filename for info in archive.infolist()}
@@ -221,7 +243,9 @@ def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], held: int, place: 
 def _read_json(path: Path) -> Any:
     data = _read_bytes(path, _MAX_JSON_BYTES)
     try:
-        return json.loads(data)
+        return load_json(data)
+    except OverflowError as error:
+        raise InputError(f"{path} holds {error}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON: {error}") from None
 

@@ -56,7 +56,8 @@ def make_inputs(
         options: What ``parse_inputs`` read; an option for one input overrides a whole set that holds it too.
         signature: What the model takes; every input needs a value.
         batch_size: Rows of every input whose leading dimension is unknown: of a file's samples the first ones.
-            ``None`` keeps all rows that are given, and makes up as many.
+            ``None`` keeps all rows that are given, and makes up as many. Where not even the rank is known, literals
+            and whole requests keep theirs.
         seed: Seed of random values.
         domains: What values an input may take, as ``input_domains`` reads off the graph; bounds random values.
         unknown_dim: The size of every other unknown dimension of values that are made up.
@@ -208,6 +209,8 @@ def _collect(options: Sequence[InputOption], check: Callable[[str], object]) -> 
 
 def _convert(given: _Given, spec: TensorSpec, batch_size: int | None) -> Array:
     _check_fixed(given.option, spec)
+    if spec.shape is None and _is_exact(given.option):
+        batch_size = None  # what is meant as it is has a batch to cut only where the model says so
     value = given.load(spec.name)
     if isinstance(value, np.ndarray):
         return from_array(fit_rows(value, spec, batch_size), spec)  # rows first: the file may be large

@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tfkit.errors import UsageError
+from tfkit.errors import InputError, UsageError
 from tfkit.tensors import DType
 
 FORMS = "NAME=@FILE (npy, npz, json), NAME=random, NAME=random:LO:HI, NAME=zeros, NAME=JSON, or @FILE for a whole set"
@@ -85,11 +87,30 @@ def parse_inputs(options: Sequence[str]) -> tuple[InputOption, ...]:
 
     Raises:
         UsageError: An option has none of the known forms.
+        InputError: A literal holds a number that no float can hold.
 
     >>> parse_inputs(["x:int64=[1, 2]"])[0].dtype.short_name
     'int64'
     """
     return tuple(_parse(text) for text in options)
+
+
+def load_json(text: str | bytes) -> Any:
+    """A JSON value, no number of which turns silently into infinity.
+
+    Raises:
+        OverflowError: A number is larger than any float.
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deep.
+    """
+    return json.loads(text, parse_float=_float)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise OverflowError(f"{text}: that is larger than any float")
+    return value
 
 
 def _parse(text: str) -> InputOption:
@@ -120,12 +141,20 @@ def _source(value: str, text: str) -> Source:
     if value == "random" or value.startswith("random:"):
         return _random(value, text)
     try:
-        return LiteralSource(json.loads(value))
+        return LiteralSource(load_json(value))
+    except OverflowError as error:
+        raise InputError(f"input option {text!r} holds {error}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"input option {text!r} has a value that is not JSON ({error}): expected {FORMS}",
-            hint="Text goes in double quotes: 'word=[\"hello\"]'.",
+            hint=_not_json_hint(value),
         ) from None
+
+
+def _not_json_hint(value: str) -> str:
+    for meant in get_close_matches(value.partition(":")[0], ("random", "zeros"), n=1):
+        return f"Did you mean {meant}?"
+    return "Text goes in double quotes: 'word=[\"hello\"]'."
 
 
 def _file(value: str) -> FileSource:
@@ -134,7 +163,7 @@ def _file(value: str) -> FileSource:
         raise UsageError("an input option names no file after its @")
     keyed = _KEYED_FILE.fullmatch(place)
     # A file that really has such a name wins over reading the end as a key.
-    if keyed and not Path(place).exists():
+    if keyed and not os.path.exists(place):  # noqa: PTH110  # Path.exists raises where a name is too long
         return FileSource(Path(keyed["path"]), keyed["key"])
     return FileSource(Path(place))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, MissingError, UsageError
+from tfkit.inputs.files import regular_size
 
 MAX_SIZE_BYTES = 2 << 30  # what one protobuf message can hold
 _MADE_BY = "Make one from the model: tfkit warmup-gen MODEL --input NAME=@FILE.npy --output warm_up_test.bin"
@@ -41,7 +45,7 @@ def read_warmup_body(path: str | Path) -> bytes:
 
 
 def write_warmup(path: str | Path, data: bytes, *, force: bool = False) -> None:
-    """Writes a serialized request beside its place and renames it, so that no half of it is ever there.
+    """Writes a serialized request to a file, no half of which is ever there (see ``replacing``).
 
     Args:
         path: Where to; its folder must exist.
@@ -50,38 +54,59 @@ def write_warmup(path: str | Path, data: bytes, *, force: bool = False) -> None:
 
     Raises:
         UsageError: There is a file already, and ``force`` was not given.
-        InputError: The folder does not exist.
+        InputError: The folder does not exist, or the place is taken by what is no regular file.
         MissingError: It cannot be written: no permission, no space.
     """
-    path = Path(path)
-    check_target(path, force=force)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with replacing(Path(path), force=force) as beside, beside.open("xb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def replacing(path: Path, *, force: bool) -> Iterator[Path]:
+    """A new place beside a file, renamed to it once the block has written it; removed where the block fails.
+
+    Links are followed: what a link points to is replaced, and the link stays. Raises as ``write_warmup`` does.
+    """
+    target = check_target(path, force=force)
+    beside = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with beside.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
+        yield beside
+        beside.replace(target)
     except OSError as error:
         raise MissingError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         beside.unlink(missing_ok=True)
 
 
-def check_target(path: Path, *, force: bool) -> None:
-    """Checks that a file may be written, before work is done for it; raises as ``write_warmup`` does."""
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
-    if path.is_dir():
-        raise InputError(f"{path} cannot be written: it is a folder")
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists already", hint="Write to another file, or replace it with --force.")
+def check_target(path: Path, *, force: bool) -> Path:
+    """Checks that a file may be written, before work is done for it; raises as ``write_warmup`` does.
+
+    Returns:
+        The file itself, links followed.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        regular_size(target)
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {target.parent}") from None
+    except PermissionError:
+        raise MissingError(f"{path} cannot be written: permission denied") from None
+    except OSError as error:  # no regular file, too long a name, a file for a folder, links in a circle
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+    else:
+        if not force:
+            raise UsageError(f"{path} exists already", hint="Write to another file, or replace it with --force.")
+    return target
 
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_SIZE_BYTES:
-            raise InputError(f"{path} has {path.stat().st_size} bytes: a PredictRequest has at most {MAX_SIZE_BYTES}")
+        size = regular_size(path)
+        if size > MAX_SIZE_BYTES:
+            raise InputError(f"{path} has {size} bytes: a PredictRequest has at most {MAX_SIZE_BYTES}")
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", hint=_MADE_BY) from None
