@@ -9,8 +9,9 @@ import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-from benchmarks.report import print_rows, write_results
+from benchmarks.report import Section, print_rows, write_results
 
 BENCHMARKS = {
     "inspect": ("benchmarks.inspect_speed", "tfkit inspect"),
@@ -28,19 +29,26 @@ def main() -> int:
     names = parser.parse_args().names
     if unknown := [name for name in names if name not in BENCHMARKS]:
         parser.error(f"no benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}")
-    sections = {}
+    sections = []
     for name in names or BENCHMARKS:
-        module, title = BENCHMARKS[name]
-        rows = sections[title] = import_module(module).run()
+        module_name, title = BENCHMARKS[name]
+        module = import_module(module_name)
+        section = Section(title, _about(module), module.run())
+        sections.append(section)
         print(f"{title}\n")
-        print_rows(rows)
+        print_rows(section.rows)
         print(flush=True)
     if not names:
         write_results(RESULTS, sections)
-    missed = [row["name"] for rows in sections.values() for row in rows if row["ok"] is False]
-    for name in missed:
-        print(f"missed its target: {name}", file=sys.stderr)
+    missed = [line["name"] for section in sections for line in section.rows if line["ok"] is False]
+    for line in missed:
+        print(f"missed its target: {line}", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _about(module: ModuleType) -> str:
+    """What a benchmark measures: its module's first two paragraphs, as Markdown."""
+    return "\n\n".join((module.__doc__ or "").strip().split("\n\n")[:2]).replace("``", "`")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m benchmarks.fastapi_server SAVED_MODEL PORT
 
 It answers float inputs only, checks nothing and knows no limits. The route is a coroutine: measured as a plain function
-on FastAPI's thread pool it was slower, at 1 connection by a fifth and at 16 by a third to a half.
+on FastAPI's thread pool it was slower, at 1 connection by a quarter and at 16 by a tenth to a third.
 """
 
 import sys

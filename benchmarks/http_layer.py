@@ -1,7 +1,8 @@
-"""The choice of the HTTP layer: one model's ``ServedModel.answer`` behind tfkit's own protocol, uvicorn and granian.
+"""One model's ``ServedModel.answer`` behind tfkit's own HTTP protocol, uvicorn and granian: ratios to uvicorn.
 
 Each layer runs the model on its event loop and does nothing but pass bodies on, so the difference is the layer's own.
-``tfkit serve`` stands beside them: the same protocol with routes, limits, admission and the deadline.
+On two cores granian is held back: its threads want both, and the load generator has one. ``tfkit serve`` is the same
+protocol with routes, limits, admission and the deadline.
 
     python -m benchmarks.http_layer tfkit|uvicorn|granian SAVED_MODEL PORT     one of the servers
 """
@@ -20,7 +21,8 @@ from typing import Any
 from benchmarks.load import Generator
 from benchmarks.report import row
 from benchmarks.servers import CONNECTIONS, digits_workload, running_all, take_turns
-from tfkit.serve.http import Connection, Endpoint, Limits, Request, Response
+from tfkit.serve.exchange import Request, Response
+from tfkit.serve.http import Connection, Endpoint, Limits
 from tfkit.serve.model import ServedModel
 from tfkit.serve.settings import ServeSettings
 

@@ -6,11 +6,21 @@ import datetime
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 _COLUMNS = ("", "value", "ratio", "target", "met")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The table of one benchmark, and what it says about itself."""
+
+    title: str
+    about: str
+    rows: Sequence[Mapping[str, Any]]
 
 
 def row(
@@ -41,13 +51,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         print("  ".join(aligned).rstrip())
 
 
-def write_results(path: Path, sections: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def write_results(path: Path, sections: Sequence[Section]) -> None:
     """Writes the tables of a whole run as Markdown, with what it ran on."""
-    lines = ["# Results", "", f"`make bench` on {machine()}.", ""]
-    lines += ["Servers and their rivals take turns; a ratio is the median of the ratios inside each round.", ""]
-    for name, rows in sections.items():
-        lines += [f"## {name}", "", "| | value | ratio | target | met |", "|---|---:|---:|---|---|"]
-        lines += [f"| {' | '.join(_cells(line))} |" for line in rows]
+    lines = ["# Results", "", f"Of `make bench` on {machine()}.", ""]
+    for section in sections:
+        lines += [f"## {section.title}", "", section.about, ""]
+        lines += ["| | value | ratio | target | met |", "|---|---:|---:|---|---|"]
+        lines += [f"| {' | '.join(_cells(line))} |" for line in section.rows]
         lines.append("")
     path.write_text("\n".join(lines), encoding="utf-8")
 

@@ -1,6 +1,7 @@
-"""``tfkit serve`` against a FastAPI server and against the bare C API: start, memory, requests a second, latency.
+"""``tfkit serve`` against a FastAPI server, and against TensorFlow's C API in a bare loop, all with the digits MLP.
 
-Both servers have the same model, the digits MLP, and take turns; a ratio is the median of the rounds' ratios.
+Start, memory, requests a second and latency. The servers take turns, and neither asks for a token; the bare loop runs
+while both are idle. A ratio is to the FastAPI server unless a line says otherwise: the median of the rounds' ratios.
 """
 
 from __future__ import annotations
