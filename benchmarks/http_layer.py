@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks.load import Generator
 from benchmarks.report import row
 from benchmarks.servers import CONNECTIONS, digits_workload, running_all, take_turns
+from benchmarks.serving import TFKIT, export_digits
 from tfkit.serve.exchange import Request, Response
 from tfkit.serve.http import Connection, Endpoint, Limits
 from tfkit.serve.model import ServedModel
@@ -33,8 +34,6 @@ _MODEL_VARIABLE = "TFKIT_BENCHMARK_MODEL"
 
 def run() -> list[dict[str, Any]]:
     """Measures; each row has ``name``, ``value``, ``unit``, ``ratio`` (to uvicorn), ``target`` and ``ok``."""
-    from benchmarks.serving import TFKIT, export_digits
-
     with tempfile.TemporaryDirectory() as folder:
         model = export_digits(Path(folder))
         workload = digits_workload(model)

@@ -29,6 +29,7 @@ from tfkit.proto import message
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _BUSIEST = 0.9
+_ATTEMPTS = 5
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -231,11 +232,17 @@ class Generator:
         self._pool.shutdown()
 
     def run(self, plan: Plan) -> Load:
-        """Runs a plan there; raises ``LoadError`` as ``generate`` does, and if the server did not limit the load."""
-        load = self._pool.submit(generate, plan).result(plan.warm_up_s + plan.seconds + 4 * plan.patience_s)
-        if load.busy > _BUSIEST:
-            raise LoadError(f"the load generator had to work for {load.busy:.0%} of the time: it measured itself")
-        return load
+        """Runs a plan there, again if other programs took the generator's core.
+
+        Raises:
+            LoadError: As ``generate`` does, or the server was never what limited the load.
+        """
+        for _ in range(_ATTEMPTS):
+            limit_s = plan.warm_up_s + plan.seconds + 4 * plan.patience_s
+            load = self._pool.submit(generate, plan).result(limit_s)
+            if load.busy <= _BUSIEST:
+                return load
+        raise LoadError(f"the load generator had to work for {load.busy:.0%} of the time: it measured itself")
 
 
 def in_own_process(function: Any, *arguments: Any) -> Any:

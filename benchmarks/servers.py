@@ -129,7 +129,7 @@ def _ask(port: int, body: bytes) -> bytes | None:
                     return None
                 if end and len(answer) >= read_head(head):
                     return answer
-    except ConnectionError:
+    except (ConnectionError, TimeoutError):
         return None
     return None
 

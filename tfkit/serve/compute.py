@@ -135,30 +135,30 @@ class Compute:
 
     def _run_waiting(self) -> None:
         """Runs the jobs taken by ``run_soon``, for a millisecond at most before the loop gets its turn."""
-        until = time.perf_counter() + _HELD_TOO_LONG_S
+        now = time.perf_counter()
+        until = now + _HELD_TOO_LONG_S
         try:
-            while self._soon:
+            while self._soon and now < until:
                 job = self._soon.popleft()
                 if job.abandoned:
                     continue
                 if self._quick.allows(len(job.body)):
-                    self._run_on_loop(job)
+                    now = self._run_on_loop(job, now)
                 else:  # the one before it was slow
                     job.watch()
                     self._enqueue(job)
-                if time.perf_counter() > until:
-                    break
         finally:
             if self._soon:
                 self._loop.call_soon(self._run_waiting)
 
-    def _run_on_loop(self, job: Job) -> None:
+    def _run_on_loop(self, job: Job, began: float) -> float:
+        """Runs a job and hands its answer over; takes and returns the time of the performance counter."""
         size = len(job.body)
         watched = self._watched > 0
         cpu_began = time.thread_time() if watched else 0.0
-        began = time.perf_counter()
         answer = self._run(job.body)
-        seconds = time.perf_counter() - began
+        ended = time.perf_counter()
+        seconds = ended - began
         quick = seconds <= _WAITED_TOO_LONG_S
         if watched:
             self._watched -= 1
@@ -167,6 +167,7 @@ class Compute:
             self._watched = _WATCHED_RUNS
         self._quick.record(size, quick=quick)
         job.finish(answer)
+        return ended
 
     def submit(self, job: Job) -> bool:
         """Starts a job, or queues it; ``False`` if the queue is full."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {450: "Queue Full", 499: "Client Closed Request"}
@@ -11,14 +12,15 @@ _TEXT, _JSON, BINARY = b"text/plain; charset=utf-8", b"application/json", b"appl
 
 def response(status: int, body: bytes, *, content_type: bytes = BINARY, extra: bytes = b"") -> Response:
     """An answer; ``extra`` holds further header lines, each ended by CRLF."""
-    head = b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s" % (
-        status,
-        _REASONS.get(status, "Unknown").encode(),
-        content_type,
-        len(body),
-        extra,
+    return Response(
+        status, b"%sContent-Length: %d\r\n%s" % (_first_lines(status, content_type), len(body), extra), body
     )
-    return Response(status, head, body)
+
+
+@lru_cache
+def _first_lines(status: int, content_type: bytes) -> bytes:
+    reason = _REASONS.get(status, "Unknown").encode()
+    return b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\n" % (status, reason, content_type)
 
 
 def text_response(status: int, text: str, *, extra: bytes = b"") -> Response:

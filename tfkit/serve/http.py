@@ -251,7 +251,8 @@ class Connection(asyncio.Protocol):
         if self._busy is not request:
             return
         self._busy = None
-        self._set_timer(None)
+        if self._timer is not None:
+            self._set_timer(None)
         self._application.finished(request, answer.status)
         if answer.close or not request.keep_alive or self._endpoint.stopping:
             self._send_last(request, answer)
@@ -346,7 +347,10 @@ class Connection(asyncio.Protocol):
         if not self._write_paused:
             request = self._busy or receiving
             # One that is answered in this turn of the loop needs no deadline.
-            self._set_timer(None if request is None or request.soon else request.began + self._limits.request_s)
+            if request is not None and not request.soon:
+                self._set_timer(request.began + self._limits.request_s)
+            elif self._timer is not None:
+                self._set_timer(None)
 
     def _pause_reading(self, paused: bool) -> None:
         if self._transport is None or self._read_paused is paused:

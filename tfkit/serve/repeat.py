@@ -21,7 +21,7 @@ from tfkit.tensors import DType
 
 # Above this the copies cost more than what is saved.
 LARGEST_BYTES = 64 * 1024
-_LARGEST_ANSWER_BYTES = 2**31 - 2**20
+_LARGEST_ANSWER_BYTES = 2**31 - 1
 _MEMORY_CODES = frozenset(map(int, MEMORY_DTYPES))
 
 
@@ -87,13 +87,14 @@ class Repeat:
             results = self.function.run(feeder.pointers, read_bytes)
         finally:
             feeder.free()
-        if sum(len(data) for _, data in results) > _LARGEST_ANSWER_BYTES:
-            raise MessageError("the answer has 2 GiB or more, which no message can hold")
         parts = [
             float_output(name, dtype, shape, data)
             for (name, dtype), (shape, data) in zip(self.outputs, results, strict=True)
         ]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        answer = parts[0] if len(parts) == 1 else b"".join(parts)
+        if len(answer) > _LARGEST_ANSWER_BYTES:
+            raise MessageError("the answer has 2 GiB or more, which no message can hold")
+        return answer
 
 
 def _find_values(body: bytes, array: Array) -> _Values | None:
