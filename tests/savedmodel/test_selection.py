@@ -42,7 +42,6 @@ def test_tensorflows_own_entry_points_are_nobodys_to_ask_for(models):
     assert "__saved_model" not in caught.value.hint
 
 
-
 def test_a_graph_that_is_not_for_serving_is_noted(models, tmp_path):
     import shutil
 
