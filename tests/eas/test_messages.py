@@ -401,7 +401,7 @@ def test_scalars_are_written(value: Array) -> None:
         (np.zeros(2, np.uint32), "output 'y': EAS has no dtype uint32"),
         (np.zeros(2, "M8[D]"), "output 'y': arrays of numpy dtype datetime64[D] have no TensorFlow dtype"),
         (np.array([b"a", 1], object), "output 'y': element 1 of a string tensor is 1: expected bytes or text"),
-        (np.array(["\ud800"], object), "output 'y': text that is no valid Unicode"),
+        (np.array(["\ud800"], object), "output 'y': element 0 of a string tensor is no UTF-8 text"),
     ],
 )
 def test_arrays_that_no_message_can_hold_are_refused(array: Array, text: str) -> None:
