@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,13 +14,12 @@ from typing import IO, Any, Self
 from tfkit import errors
 from tfkit.arrays import Array
 from tfkit.errors import RuntimeCrashError, TensorFlowError, TfkitError, UsageError
+from tfkit.runtime.child import child_command
 from tfkit.runtime.frames import encode_frame, read_frame, write_frame
 from tfkit.runtime.session import Device
 from tfkit.tensors import SERVE_TAG
 
 _LAST_WORDS_BYTES = 2000
-_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tfkit.runtime.worker import main; main()"
-_PACKAGE_ROOT = str(Path(__file__).parents[2])
 
 
 class Runtime:
@@ -111,7 +109,7 @@ class Runtime:
         self._close_log()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, _PACKAGE_ROOT, *self._arguments],
+            child_command("tfkit.runtime.worker", *self._arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

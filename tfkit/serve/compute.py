@@ -48,10 +48,14 @@ class Job:
 
     def finish(self, answer: Response) -> None:
         """Hands the answer over, unless the job was abandoned, and lets go of the request."""
-        self.body = b""
-        self._request.job = None
+        self.let_go()
         if not self.abandoned:
             self._connection.finish(self._request, answer)
+
+    def let_go(self) -> None:
+        """Drops the body, and the circle of job and request that would keep it until the collector runs."""
+        self.body = b""
+        self._request.job = None
 
     def watch(self) -> None:
         """The job has to wait after all: from now on the request's deadline is watched."""
@@ -181,6 +185,7 @@ class Compute:
         job.abandoned = True
         if job in self._queue:
             self._queue.remove(job)
+            job.let_go()
 
     def _enqueue(self, job: Job) -> None:
         if self.running < self._threads:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,10 +25,9 @@ from tfkit.errors import (
     TfkitError,
     UsageError,
 )
+from tfkit.runtime.child import child_command
 from tfkit.tensors import Signature
 
-_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from tfkit.cli import main; main()"
-_PACKAGE_ROOT = str(Path(__file__).parents[2])
 _STOP_S = 35.0
 _ERRORS: dict[int, type[TfkitError]] = {EXIT_USAGE: UsageError, EXIT_INPUT: InputError, EXIT_MISSING: MissingError}
 
@@ -92,7 +90,7 @@ class LocalService:
             environment[VARIABLE] = token
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the service
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, _PACKAGE_ROOT, *arguments],
+            child_command("tfkit.cli", *arguments),
             # Its end, when this process is gone or lets go of the service, stops the server.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
