@@ -2,9 +2,11 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# The others that tfkit supports.
+PYTHONS ?= python3.12 python3.13
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check bench fuzz lock clean
+.PHONY: help setup demo test check pythons bench fuzz lock tables clean
 
 help:  ## Say what can be made.
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,6 +31,13 @@ check: setup  ## Style, types and import contracts.
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+pythons:  ## Each TensorFlow in each other Python: its runtime, its own models, its services.
+	for python in $(PYTHONS); do \
+		venv=.venv-$$(basename $$python); \
+		$(MAKE) setup PYTHON=$$python VENV=$$venv && $$venv/bin/python -m pytest tests/runtime tests/old_tensorflow \
+			|| exit 1; \
+	done
+
 bench: setup  ## Measure; the results go into benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks
 
@@ -38,6 +47,9 @@ fuzz: setup  ## Ten minutes of fuzzing the message codec.
 lock: setup  ## Bring the lock file up to date with pyproject.toml.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --group dev pyproject.toml --output-file requirements/dev.lock > /dev/null
+
+tables: setup  ## Read the op and kernel tables out of the installed runtimes again.
+	$(BIN)/python -m tfkit.runtime.make_tables
 
 clean:  ## Remove what was made.
 	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,6 +17,7 @@ BENCHMARKS = {
     "inspect": ("benchmarks.inspect_speed", "tfkit inspect"),
     "codec": ("benchmarks.codec", "Message codec"),
     "serving": ("benchmarks.serving", "Serving the digits MLP"),
+    "processors": ("benchmarks.processors", "Each processor, with the digits MLP"),
     "http_layer": ("benchmarks.http_layer", "HTTP layers before the same model"),
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfkit.eas.structure import default_signature
-from tfkit.runtime.library import Library, TfOutput
-from tfkit.runtime.session import Session, SessionOptions
+from tfkit.runtime.library import Library
+from tfkit.runtime.options import RuntimeOptions
+from tfkit.runtime.prototypes import TfOutput
+from tfkit.runtime.session import Session
 from tfkit.tensors import DType
 
 _CALLS_BETWEEN_LOOKS = 500
@@ -26,9 +28,9 @@ _CALLS_BETWEEN_LOOKS = 500
 class _Loop:
     def __init__(self, model: Path) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when the library is loaded
-        self._library = Library.load()
         # Each run stays on the thread that calls, as in `tfkit serve`.
-        session = Session(self._library, model, options=SessionOptions("cpu", inter_op_threads=-1))
+        self._library = Library.load(RuntimeOptions(device="cpu", inter_op_threads=-1))
+        session = Session(self._library, model)
         signature = default_signature(session.signatures)
         inputs = (TfOutput * 1)(session.resolve(signature.inputs[0]))
         outputs = (TfOutput * 1)(session.resolve(signature.outputs[0]))

@@ -21,6 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from tfkit import __version__
 from tfkit.errors import MissingError, TfkitError
+from tfkit.processors.catalogue import PROCESSORS
+from tfkit.processors.cuda import has_card
+from tfkit.processors.home import tfkit_home
+from tfkit.processors.libraries import find_library
+from tfkit.processors.status import RuntimeStatus, list_runtimes
 from tfkit.tensors import DEFAULT_SIGNATURE, PREDICT_METHOD, SERVE_TAG, DType
 
 if TYPE_CHECKING:
@@ -90,7 +95,18 @@ def diagnose() -> Diagnosis:
     True
     """
     findings: list[Finding] = []
-    for look in (_tfkit, _python, _requirements, _namesake, _command, _keras_backend, _runtime, _machine, _cache):
+    for look in (
+        _tfkit,
+        _python,
+        _requirements,
+        _namesake,
+        _command,
+        _keras_backend,
+        _runtime,
+        _processors,
+        _machine,
+        _cache,
+    ):
         findings.extend(look())
     return Diagnosis(tuple(findings))
 
@@ -189,9 +205,7 @@ def _keras_backend() -> Iterator[Finding]:
 def _runtime() -> Iterator[Finding]:
     """TensorFlow's C library: where it is, whether it loads and runs a model, and on which devices."""
     try:
-        from tfkit.runtime.library import installed_library
-
-        yield Finding("TensorFlow C library", Status.OK, str(installed_library().c_api))
+        yield Finding("TensorFlow C library", Status.OK, str(find_library().c_api))
         began = time.perf_counter()
         version, devices = _try_runtime()
     except ImportError as error:
@@ -202,14 +216,14 @@ def _runtime() -> Iterator[Finding]:
         return
     took_s = time.perf_counter() - began
     yield Finding("runtime", Status.OK, f"TensorFlow {version} starts and runs a model in {took_s:.1f} s")
-    if any(device.startswith("GPU") for device in devices) or not _has_nvidia():
+    if any(device.startswith("GPU") for device in devices) or not has_card():
         yield Finding("devices", Status.OK, ", ".join(devices))
     else:
         yield Finding(
             "devices",
             Status.WARNING,
             "this machine has an NVIDIA card, but TensorFlow finds no GPU",
-            "python -m pip install 'tensorflow[and-cuda]', and check the driver with nvidia-smi",
+            "See its CUDA below, and check the driver with nvidia-smi.",
         )
 
 
@@ -249,8 +263,36 @@ def _smallest_model() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _has_nvidia() -> bool:
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+def _processors() -> Iterator[Finding]:
+    """The runtimes that are installed, and the CUDA libraries of each TensorFlow here that can use a card."""
+    try:
+        runtimes = list_runtimes()
+    except ImportError:
+        return  # told among the packages
+    installed = [each for each in runtimes if each.folder is not None]
+    of_eas = [each for each in installed if each.processor.wheel is not None]
+    yield Finding("processors", Status.OK, f"{len(of_eas)} of {len(PROCESSORS)} are installed")
+    for each in of_eas:
+        if each.damage:
+            advice = f"tfkit runtime install {each.processor.name} --force"
+            yield Finding(each.processor.name, Status.WARNING, each.damage, advice)
+        else:
+            detail = f"TensorFlow {each.processor.tensorflow}, {_gigabytes(each.size_bytes)} in {each.folder}"
+            yield Finding(each.processor.name, Status.OK, detail)
+    for each in installed:
+        if each.processor.cuda:
+            yield _cuda(each)
+
+
+def _cuda(runtime: RuntimeStatus) -> Finding:
+    name = f"CUDA of {runtime.processor.name}"
+    cuda = runtime.cuda
+    if not cuda.missing:
+        folders = dict.fromkeys(str(path.parent) for _, path in cuda.found)
+        return Finding(name, Status.OK, f"{len(cuda.found)} libraries in {', '.join(folders)}")
+    if has_card() or runtime.processor.links_cuda:
+        return Finding(name, Status.WARNING, cuda.explain(), runtime.advice)
+    return Finding(name, Status.OK, f"not needed, this machine has no NVIDIA card: {cuda.explain()}")
 
 
 def _machine() -> Iterator[Finding]:
@@ -269,17 +311,16 @@ def _machine() -> Iterator[Finding]:
 
 def _cache() -> Iterator[Finding]:
     try:
-        import platformdirs
+        folder = tfkit_home()
     except ImportError:
         return  # told among the packages
-    folder = Path(platformdirs.user_cache_dir("tfkit"))
     nearest = next(each for each in (folder, *folder.parents) if each.is_dir())
     free = shutil.disk_usage(nearest).free
     detail = f"{folder}, {_gigabytes(free)} free"
     if not os.access(nearest, os.W_OK):
-        yield Finding("cache", Status.WARNING, f"{folder} cannot be written", "Set XDG_CACHE_HOME to another folder.")
+        yield Finding("cache", Status.WARNING, f"{folder} cannot be written", "Set TFKIT_HOME to another folder.")
     elif free < _MIN_DISK_BYTES:
-        yield Finding("cache", Status.WARNING, detail, "Make room, or set XDG_CACHE_HOME to another disk.")
+        yield Finding("cache", Status.WARNING, detail, "Make room, or set TFKIT_HOME to a folder on another disk.")
     else:
         yield Finding("cache", Status.OK, detail)
 

@@ -1,12 +1,16 @@
 """``tfkit doctor`` on this machine, and on worse ones: real folders and variables, nothing of ours replaced."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
+from tests.processors.tiny import write_library
 from tfkit.doctor import Status, diagnose
+from tfkit.processors.catalogue import find_processor
+from tfkit.processors.libraries import library_paths
 
 
 def found(diagnosis, name):
@@ -95,8 +99,54 @@ def test_another_keras_backend_is_noticed(monkeypatch, backend, status):
 
 
 def test_a_cache_that_does_not_exist_yet_is_fine(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "not" / "yet"))
+    monkeypatch.setenv("TFKIT_HOME", str(tmp_path / "not" / "yet"))
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    cache = found(diagnose(), "cache")
+    diagnosis = diagnose()
+    cache = found(diagnosis, "cache")
     assert cache.status is Status.OK
     assert str(tmp_path / "not" / "yet") in cache.detail
+    assert found(diagnosis, "processors").detail == "0 of 11 are installed"
+
+
+def of_the_right_size(name):
+    """Files as large as a runtime's, which is what doctor looks at."""
+    processor = find_processor(name)
+    paths = library_paths(processor)
+    paths.c_api.parent.mkdir(parents=True)
+    for path, file in zip((paths.framework, paths.c_api), processor.wheel.files, strict=True):
+        path.touch()
+        os.truncate(path, file.size_bytes)
+    return paths
+
+
+def test_installed_runtimes_and_their_cuda_are_looked_at(monkeypatch, tmp_path):
+    """One that is whole, one that was cut off, and one for the GPU that needs all of CUDA to load."""
+    monkeypatch.setenv("TFKIT_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    for name in ("tensorflow_cpu_1.15", "tensorflow_gpu_1.12"):
+        of_the_right_size(name)
+    os.truncate(of_the_right_size("tensorflow_cpu_2.4").c_api, 5)
+    diagnosis = diagnose()
+    assert found(diagnosis, "processors").detail == "3 of 11 are installed"
+    whole = found(diagnosis, "tensorflow_cpu_1.15")
+    assert (whole.status, whole.advice) == (Status.OK, "")
+    assert "TensorFlow 1.15.5, 0.3 GB in" in whole.detail
+    damaged = found(diagnosis, "tensorflow_cpu_2.4")
+    assert damaged.status is Status.WARNING
+    assert "damaged: 5 bytes" in damaged.detail
+    assert damaged.advice == "tfkit runtime install tensorflow_cpu_2.4 --force"
+    cuda = found(diagnosis, "CUDA of tensorflow_gpu_1.12")
+    assert cuda.status is Status.WARNING
+    assert "libcudnn.so.7 not found in" in cuda.detail
+    assert "/etc/ld.so.cache" in cuda.detail
+
+
+def test_all_of_cuda_is_fine(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    of_the_right_size("tensorflow_gpu_1.12")
+    for name in find_processor("tensorflow_gpu_1.12").cuda:
+        write_library(tmp_path / name)
+    cuda = found(diagnose(), "CUDA of tensorflow_gpu_1.12")
+    assert (cuda.status, cuda.detail) == (Status.OK, f"7 libraries in {tmp_path}")

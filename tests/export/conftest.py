@@ -24,5 +24,5 @@ def in_keras():
 @pytest.fixture(scope="session")
 def runtime():
     """The C library in its process."""
-    with Runtime("cpu") as runtime:
+    with Runtime(device="cpu") as runtime:
         yield runtime

@@ -76,7 +76,7 @@ def test_a_picture_is_bytes_of_one(graph_models):
 
 def test_random_inputs_inside_their_domains_run_in_the_real_runtime(graph_models):
     """No model refuses them, at two batch sizes and with several seeds."""
-    with Runtime("cpu") as runtime:
+    with Runtime(device="cpu") as runtime:
         for name in [*EXPECTED, "three_inputs", "picture"]:
             signature = find_signature(read_signatures(graph_models / name))
             domains = input_domains(graph_models / name, signature)

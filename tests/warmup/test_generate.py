@@ -134,3 +134,41 @@ def test_the_report_says_what_the_file_holds(model, output):
     assert summaries["images"].low is None
     assert (summaries["ids"].low, summaries["ids"].high, summaries["ids"].shape) == (1, 1, (1,))
     assert summaries["word"].first == ("\\xff",)
+
+
+@pytest.fixture
+def frozen(tmp_path):
+    """A frozen graph: images and ids are handed on, keep has a default; nothing that scores needs hangs on ids."""
+    graph = proto.message("tensorflow.GraphDef")()
+    graph.versions.producer = 27
+    for name, dtype in (("images", 1), ("ids", 9)):
+        placeholder = graph.node.add(name=name, op="Placeholder")
+        placeholder.attr["dtype"].type = dtype
+        for size in (-1, 2):
+            placeholder.attr["shape"].shape.dim.add(size=size)
+        graph.node.add(name=f"{name}_out", op="Identity", input=[name]).attr["T"].type = dtype
+    graph.node.add(name="keep", op="PlaceholderWithDefault", input=["images"]).attr["dtype"].type = 1
+    graph.node.add(name="scores", op="AddV2", input=["images_out", "keep"]).attr["T"].type = 1
+    file = tmp_path / "graph.pb"
+    file.write_bytes(graph.SerializeToString())
+    return file
+
+
+def test_a_frozen_graph_s_request_feeds_what_the_named_outputs_need(frozen, output):
+    generate_warmup(frozen, output, inputs=["images=[[1, 2]]"], fetch=["scores:0"])
+    request = read_warmup(output)
+    assert request.inputs["images"].tolist() == [[1, 2]]
+    assert (list(request.inputs), request.signature_name, request.output_filter) == (["images"], "", ("scores:0",))
+    generate_warmup(frozen, output, batch_size=3, fetch=["scores", "ids_out"], force=True)
+    assert {name: array.shape for name, array in read_warmup(output).inputs.items()} == {
+        "images": (3, 2),
+        "ids": (3, 2),
+    }
+
+
+def test_a_frozen_graph_s_outputs_have_to_be_named(frozen, output):
+    with pytest.raises(SignatureError, match=r"frozen graph.*name those(?s:.)*scores:0"):
+        generate_warmup(frozen, output)
+    with pytest.raises(SignatureError, match=r"'score:0'(?s:.)*scores:0"):
+        generate_warmup(frozen, output, fetch=["score:0"])
+    assert not output.exists()

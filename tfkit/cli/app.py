@@ -12,13 +12,14 @@ import typer
 
 from tfkit.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISSING, TfkitError
 
-# Command, module that defines it as `run`; the order is the one of `tfkit --help`.
+# Command, module that defines it as `run`, or several of them as `group`; the order is the one of `tfkit --help`.
 COMMANDS = {
     "export": "tfkit.cli.export",
     "inspect": "tfkit.cli.inspect",
     "warmup-gen": "tfkit.cli.warmup_gen",
     "serve": "tfkit.cli.serve",
     "predict": "tfkit.cli.predict",
+    "runtime": "tfkit.cli.runtime",
     "proto": "tfkit.cli.proto",
     "doctor": "tfkit.cli.doctor",
 }
@@ -43,7 +44,11 @@ def build_app(only: str | None = None) -> typer.Typer:
     app.callback()(_options)
     for name, module in COMMANDS.items():
         if only in (None, name):
-            app.command(name)(import_module(module).run)
+            command = import_module(module)
+            if hasattr(command, "group"):
+                app.add_typer(command.group, name=name)
+            else:
+                app.command(name)(command.run)
     return app
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: Annotated[Path, typer.Argument(help="A SavedModel's folder.")],
+    model: Annotated[Path, typer.Argument(help="A SavedModel's folder, or a frozen graph's .pb file.")],
     *,
     inputs: InputOptions = None,
     batch_size: Annotated[

@@ -184,7 +184,7 @@ def check_export(
         TensorFlowError: TensorFlow does not load or run what was written.
     """
     checks: list[dict[str, OutputCheck]] = []
-    with Runtime("cpu") as runtime:
+    with Runtime(device="cpu") as runtime:
         try:
             model = runtime.load(folder)
             for sample in samples:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from tfkit import errors
 from tfkit.arrays import Array
-from tfkit.errors import RuntimeCrashError, TensorFlowError, TfkitError, UsageError
+from tfkit.errors import RuntimeCrashError, TensorFlowError, TfkitError
+from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.runtime.child import child_command
 from tfkit.runtime.frames import encode_frame, read_frame, write_frame
+from tfkit.runtime.options import RuntimeOptions
 from tfkit.runtime.session import Device
 from tfkit.tensors import SERVE_TAG
 
@@ -29,20 +33,39 @@ class Runtime:
     again as they are asked for. Calls from several threads take turns.
 
     Args:
+        processor: Whose TensorFlow: a processor of EAS such as ``tensorflow_cpu_1.15``, or ``installed``.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         intra_op_threads: Threads inside one operation; 0: one a core.
         inter_op_threads: Threads for independent operations; -1: run on the calling thread.
+        gpu_memory_fraction: The share of a card's memory that TensorFlow may take; 0 for no limit.
+        gpu_memory_growth: Take a card's memory as it is needed.
+        op_libraries: Shared libraries with custom operations, loaded before any model.
+
+    Raises:
+        UsageError: No processor has that name, or an option has no such value.
 
     Example:
-        >>> with Runtime() as runtime:                                     # doctest: +SKIP
+        >>> with Runtime("tensorflow_cpu_1.15") as runtime:                # doctest: +SKIP
         ...     model = runtime.load("build/digits")
         ...     scores = model.predict({"images": images})["scores"]
     """
 
-    def __init__(self, device: str = "auto", *, intra_op_threads: int = 0, inter_op_threads: int = -1) -> None:
-        if device not in ("auto", "cpu", "gpu") and not (device.startswith("gpu:") and device[4:].isdecimal()):
-            raise UsageError(f"device {device!r}: expected auto, cpu, gpu or gpu:N")
-        self._arguments = [device, str(intra_op_threads), str(inter_op_threads)]
+    def __init__(
+        self,
+        processor: str = INSTALLED,
+        *,
+        device: str = "auto",
+        intra_op_threads: int = 0,
+        inter_op_threads: int = -1,
+        gpu_memory_fraction: float = 0.0,
+        gpu_memory_growth: bool = True,
+        op_libraries: Sequence[Path | str] = (),
+    ) -> None:
+        find_processor(processor)
+        libraries = tuple(Path(library).absolute() for library in op_libraries)
+        self.options = RuntimeOptions(
+            processor, device, intra_op_threads, inter_op_threads, gpu_memory_fraction, gpu_memory_growth, libraries
+        )
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._generation = 0
@@ -56,15 +79,15 @@ class Runtime:
             self._ensure_started()
             return self._version
 
-    def load(self, export_dir: Path | str, tags: Sequence[str] = (SERVE_TAG,)) -> LoadedModel:
-        """Loads a SavedModel.
+    def load(self, path: Path | str, tags: Sequence[str] = (SERVE_TAG,)) -> LoadedModel:
+        """Loads a SavedModel's folder, or a frozen graph's file.
 
         Raises:
-            ModelError: There is no SavedModel, or it is damaged.
+            ModelError: There is no model, or it is damaged.
             TensorFlowError: TensorFlow refused it.
             RuntimeCrashError: TensorFlow's process ended.
         """
-        model = LoadedModel(self, Path(export_dir).absolute(), tuple(tags))
+        model = LoadedModel(self, Path(path).absolute(), tuple(tags))
         with self._lock:
             self._load(model)
         return model
@@ -82,6 +105,19 @@ class Runtime:
         with self._lock:
             if self._process is not None and model.generation == self._generation:
                 self._call("unload", {}, session=model.session)
+
+    def op_list(self) -> bytes:
+        """Every operation that this TensorFlow has: a serialized ``tensorflow.OpList``."""
+        return self._list("op_list")
+
+    def kernel_list(self) -> bytes:
+        """Every kernel that this TensorFlow has: a serialized ``tensorflow.KernelList``."""
+        return self._list("kernel_list")
+
+    def _list(self, name: str) -> bytes:
+        with self._lock:
+            self._ensure_started()
+            return self._call(name, {})[1]["list"].tobytes()
 
     def _load(self, model: LoadedModel) -> None:
         self._ensure_started()
@@ -109,7 +145,7 @@ class Runtime:
         self._close_log()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = subprocess.Popen(
-            child_command("tfkit.runtime.worker", *self._arguments),
+            child_command("tfkit.runtime.worker", json.dumps(asdict(self.options), default=str)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -150,7 +186,7 @@ class Runtime:
         words = _read_end(self._log).strip()
         code = process.returncode
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-        runtime = f"TensorFlow {self._version}" if self._version else "TensorFlow"
+        runtime = f"TensorFlow {self._version}" if self._version else f"{self.options.processor}'s TensorFlow"
         return RuntimeCrashError(
             f"the process of {runtime} ended with {ended} during {call}", hint=words and f"Its last words:\n{words}"
         )
@@ -178,10 +214,10 @@ class Runtime:
 
 
 class LoadedModel:
-    """A SavedModel in a ``Runtime``; loaded again by itself after a crash.
+    """A model in a ``Runtime``; loaded again by itself after a crash.
 
     Attributes:
-        path: Its folder.
+        path: The SavedModel's folder, or the frozen graph's file.
         tags: Its tag set.
         devices: What TensorFlow may compute it on.
         session: The worker's number for it.
@@ -202,10 +238,12 @@ class LoadedModel:
     ) -> dict[str, Array]:
         """Runs a signature.
 
+        A frozen graph has no signatures: its inputs and outputs are tensors of the graph, ``node`` or ``node:0``.
+
         Args:
             inputs: An array for each input, of its dtype (strings: object arrays of ``bytes``).
             signature: Its name; the model's default one if not given.
-            outputs: The outputs to compute; all if none is named.
+            outputs: The outputs to compute; all if none is named. Of a frozen graph they have to be named.
 
         Raises:
             SignatureError: A name, dtype or shape does not fit.

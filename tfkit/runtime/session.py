@@ -1,27 +1,27 @@
-"""One SavedModel loaded in the TensorFlow of this process."""
+"""One model loaded in the TensorFlow of this process."""
 
 from __future__ import annotations
 
-import ctypes
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
-from tfkit.arrays import Array, check_array
 from tfkit.errors import MissingError, SignatureError, TensorFlowError, nearest
-from tfkit.proto.wire import write_varint
-from tfkit.runtime.library import Library, TfOutput
-from tfkit.runtime.values import Feeder, read_tensor
-from tfkit.savedmodel.checkpoint import check_variables
-from tfkit.savedmodel.files import find_model_file
-from tfkit.savedmodel.reader import find_metagraph, read_metagraphs
+from tfkit.processors.catalogue import find_processor
+from tfkit.runtime.function import Call, Function
+from tfkit.runtime.library import Library
+from tfkit.runtime.opening import open_session, read_model
+from tfkit.runtime.options import RuntimeOptions
+from tfkit.runtime.prototypes import TfOutput
+from tfkit.savedmodel.frozen import FrozenGraph
+from tfkit.savedmodel.reader import find_signature
 from tfkit.savedmodel.signatures import check_dense
-from tfkit.tensors import SERVE_TAG, Signature, TensorSpec
+from tfkit.tensors import SERVE_TAG, DType, Shape, Signature, TensorSpec
 
-T = TypeVar("T")
 _CANCELLED = 1  # TF_Code
+_SHOWN_RESULTS = 10
+_DTYPES = {int(dtype): dtype for dtype in DType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,54 +33,22 @@ class Device:
     memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """How TensorFlow runs a session.
-
-    Attributes:
-        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
-        intra_op_threads: Threads inside one operation; 0 lets TensorFlow take one a core.
-        inter_op_threads: Threads that run independent operations side by side; 0 lets TensorFlow choose, -1 runs the
-            whole step on the calling thread, which is quickest for small models and for many callers.
-    """
-
-    device: str = "auto"
-    intra_op_threads: int = 0
-    inter_op_threads: int = -1
-
-    def config(self) -> bytes:
-        """The serialized ``ConfigProto`` (tensorflow/core/protobuf/config.proto)."""
-        out = b""
-        if self.device == "cpu":
-            out += _message(1, _message(1, b"GPU") + b"\x10\x00")  # device_count {"GPU": 0}
-        if self.intra_op_threads:
-            out += b"\x10" + write_varint(self.intra_op_threads)
-        if self.inter_op_threads:
-            out += b"\x28" + write_varint(self.inter_op_threads)
-        gpu_options = b"\x20\x01"  # allow_growth: leave the rest of the card to others
-        if self.device.startswith("gpu:"):
-            gpu_options += _message(5, self.device[4:].encode())  # visible_device_list
-        out += _message(6, gpu_options)
-        if not self.device.startswith("gpu"):
-            out += b"\x38\x01"  # allow_soft_placement: a graph may name a device that is not here
-        return out
-
-
-def _message(number: int, payload: bytes) -> bytes:
-    return write_varint(number << 3 | 2) + write_varint(len(payload)) + payload
-
-
 class Session:
-    """A SavedModel loaded in this process's TensorFlow. Any thread may run it.
+    """A model loaded in this process's TensorFlow. Any thread may run it.
 
     Args:
         library: The loaded C library.
-        export_dir: The SavedModel's folder.
+        path: The SavedModel's folder, or a frozen graph's file.
         tags: The tag set to load.
-        options: Devices and threads.
+        options: Devices and threads; those that the library was loaded with, if not given.
+
+    Attributes:
+        path: The SavedModel's folder, or the frozen graph's file.
+        signatures: The SavedModel's signatures; a frozen graph has none.
+        frozen: What a frozen graph has instead.
 
     Raises:
-        ModelError: The folder holds no SavedModel, or its variables are damaged.
+        ModelError: There is no model, or it is damaged.
         SignatureError: It has no such tag set.
         TensorFlowError: TensorFlow refused it.
         MissingError: The device asked for is not here.
@@ -89,55 +57,31 @@ class Session:
     def __init__(
         self,
         library: Library,
-        export_dir: Path | str,
+        path: Path | str,
         tags: Sequence[str] = (SERVE_TAG,),
-        options: SessionOptions | None = None,
+        options: RuntimeOptions | None = None,
     ) -> None:
         self.library = library
-        file = find_model_file(export_dir)
-        self.path = file.parent
-        metagraph = find_metagraph(read_metagraphs(file), tags, export_dir)
-        self.signatures: dict[str, Signature] = dict(metagraph.signatures)
-        check_variables(self.path, needed=bool(metagraph.restore_op))
+        opened = read_model(path, tags)
+        self.path, self.signatures, self.frozen = opened.path, opened.signatures, opened.frozen
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._running = 0
         self._closed = False
         self._closers = 0
-        options = options or SessionOptions()
+        options = options or library.options
         self._graph: int = library.quick.TF_NewGraph()
         try:
-            self._session = self._load(tags, options)
+            self._session = open_session(library, self._graph, opened, tags, options)
         except BaseException:
             library.long.TF_DeleteGraph(self._graph)
             raise
         try:
             self.devices = self._list_devices()
-            self._check_device(options.device)
+            self._check_device(options)
         except BaseException:
             self.close()
             raise
-
-    def _load(self, tags: Sequence[str], options: SessionOptions) -> int:
-        quick = self.library.quick
-        session_options = quick.TF_NewSessionOptions()
-        names = (ctypes.c_char_p * len(tags))(*(tag.encode() for tag in tags))
-        try:
-            with self.library.status() as status:
-                config = options.config()
-                quick.TF_SetConfig(session_options, config, len(config), status)
-                self.library.check(status)
-                # The MetaGraphDef that it could return is a copy of the whole graph: signatures are read from the file.
-                session = self.library.long.TF_LoadSessionFromSavedModel(
-                    session_options, None, str(self.path).encode(), names, len(tags), self._graph, None, status
-                )
-        except TensorFlowError as error:
-            raise TensorFlowError(
-                f"{self.path}: TensorFlow {self.library.version} cannot load it: {error.message}", code=error.code
-            ) from None
-        finally:
-            quick.TF_DeleteSessionOptions(session_options)
-        return int(session)
 
     def _list_devices(self) -> tuple[Device, ...]:
         quick = self.library.quick
@@ -156,12 +100,18 @@ class Session:
             finally:
                 quick.TF_DeleteDeviceList(devices)
 
-    def _check_device(self, wanted: str) -> None:
-        if wanted.startswith("gpu") and self.device == "cpu":
+    def _check_device(self, options: RuntimeOptions) -> None:
+        if not options.wants_gpu or self.device == "gpu":
+            return
+        if find_processor(options.processor).device == "cpu":
             raise MissingError(
-                f"--device {wanted}: TensorFlow {self.library.version} sees no such GPU here",
-                hint="Use --device auto or cpu; `tfkit doctor` says what TensorFlow sees and what is missing.",
+                f"--device {options.device}: {options.processor} has no GPU",
+                hint=f"Use --device cpu, or {options.processor.replace('_cpu_', '_gpu_')} if EAS has it.",
             )
+        raise MissingError(
+            f"--device {options.device}: TensorFlow {self.library.version} sees no such GPU here",
+            hint="Use --device auto or cpu; `tfkit doctor` says what TensorFlow sees and what is missing.",
+        )
 
     @property
     def device(self) -> str:
@@ -180,6 +130,45 @@ class Session:
         wanted = tuple(dict.fromkeys(outputs))
         specs = tuple(signature.output(name) for name in wanted) if wanted else signature.outputs
         return Function(self, signature, specs)
+
+    def prepare(self, signature: str | None, inputs: Collection[str], outputs: Sequence[str]) -> Function:
+        """What runs a request: of a SavedModel the signature it names, of a frozen graph the tensors it names.
+
+        Args:
+            signature: The signature's name; ``None`` for the default one.
+            inputs: The inputs that are given; they matter for a frozen graph alone.
+            outputs: The outputs to compute; a SavedModel's are all computed if none is named.
+
+        Raises:
+            SignatureError: There is no such signature, output or tensor; or a frozen graph's outputs are not named.
+        """
+        if self.frozen is None:
+            return self.function(find_signature(self.signatures, signature), outputs)
+        return self.function(self._implied_signature(self.frozen, inputs, outputs))
+
+    def _implied_signature(self, frozen: FrozenGraph, inputs: Collection[str], outputs: Sequence[str]) -> Signature:
+        """The signature that a request to a frozen graph implies."""
+        results = [tensor for tensor, _ in frozen.outputs]
+        if not outputs:
+            raise SignatureError(
+                f"{self.path.name} is a frozen graph, which has no outputs of its own: name those you want in "
+                "output_filter",
+                hint=f"It may be one of: {', '.join(results[:_SHOWN_RESULTS])}." if results else "",
+            )
+        shapes = {spec.tensor: spec.shape for spec in frozen.placeholders}
+        fed = tuple(self._spec("input", name, shapes, [spec.name for spec in frozen.placeholders]) for name in inputs)
+        fetched = tuple(self._spec("output", name, {}, results) for name in dict.fromkeys(outputs))
+        return Signature("", fed, fetched)
+
+    def _spec(self, kind: str, name: str, shapes: Mapping[str, Shape | None], known: Sequence[str]) -> TensorSpec:
+        """The spec of a tensor of the graph, called ``node`` or ``node:0``."""
+        tensor = name if ":" in name else f"{name}:0"
+        spec = TensorSpec(name, DType.INVALID, shapes.get(tensor), tensor)
+        try:
+            code = self.dtype_of(self.resolve(spec))
+        except SignatureError:
+            raise SignatureError(f"{kind} {name!r}: the graph has no such tensor", hint=nearest(name, known)) from None
+        return replace(spec, dtype=_DTYPES.get(code, DType.INVALID))
 
     def resolve(self, spec: TensorSpec) -> TfOutput:
         """The graph's tensor behind a spec.
@@ -241,116 +230,3 @@ class Session:
         with self.library.status() as status:
             self.library.long.TF_DeleteSession(self._session, status)
         self.library.long.TF_DeleteGraph(self._graph)
-
-
-class Call:
-    """The arguments of one ``TF_SessionRun``, made once and used for one run at a time."""
-
-    __slots__ = ("_library", "fed", "fed_count", "fetched", "fetched_count", "inputs", "outputs", "status")
-
-    def __init__(self, library: Library, inputs: ctypes.Array[TfOutput], outputs: ctypes.Array[TfOutput]) -> None:
-        self._library = library
-        self.inputs, self.outputs = inputs, outputs
-        self.fed_count, self.fetched_count = len(inputs), len(outputs)
-        self.fed = (ctypes.c_void_p * len(inputs))()
-        self.fetched = (ctypes.c_void_p * len(outputs))()
-        self.status: int = library.quick.TF_NewStatus()
-
-    def __del__(self) -> None:
-        self._library.quick.TF_DeleteStatus(self.status)
-
-
-class Function:
-    """One signature of a session, with the outputs to fetch; any thread may call it.
-
-    Attributes:
-        signature: The signature.
-        outputs: The outputs that are computed, in the order in which ``run`` gives them.
-        output_dtypes: The dtypes that the graph gives them, as ``TF_DataType``.
-        echoed: The outputs that are inputs, and which.
-        library: The session's library.
-    """
-
-    def __init__(self, session: Session, signature: Signature, outputs: tuple[TensorSpec, ...]) -> None:
-        self.signature = signature
-        self.library = session.library
-        self._session = session
-        self._specs = signature.inputs
-        # TensorFlow refuses to fetch what is fed: an output that is an input is answered here.
-        fed = {spec.tensor: spec.name for spec in signature.inputs}
-        self.echoed = {spec.name: fed[spec.tensor] for spec in outputs if spec.tensor in fed}
-        self.outputs = computed = tuple(spec for spec in outputs if spec.tensor not in fed)
-        self._inputs = (TfOutput * len(self._specs))(*map(session.resolve, self._specs))
-        self._outputs = (TfOutput * len(computed))(*map(session.resolve, computed))
-        self.output_dtypes = tuple(session.dtype_of(output) for output in self._outputs)
-        # Calls that are not in use; as many are made as threads run at a time.
-        self._calls: list[Call] = []
-
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Runs the signature.
-
-        Args:
-            inputs: An array for each input, of its dtype, in a shape that fits.
-
-        Raises:
-            SignatureError: An input is missing, unknown, or of another dtype or shape.
-            TensorFlowError: The run failed.
-        """
-        if len(inputs) != len(self._specs):
-            self._refuse_unknown(inputs)
-        feeder = Feeder(self.library)
-        try:
-            for spec in self._specs:
-                array = inputs.get(spec.name)
-                if array is None:
-                    raise self._missing(spec, inputs)
-                check_array(spec, array)
-                feeder.add(array, spec.dtype)
-            arrays = self.run(feeder.pointers, read_tensor) if self.outputs else []
-            results = {spec.name: array for spec, array in zip(self.outputs, arrays, strict=True)}
-        finally:
-            feeder.free()
-        for name, source in self.echoed.items():
-            results[name] = inputs[source]
-        return results
-
-    def run(self, tensors: list[int], read: Callable[[Library, int], T]) -> list[T]:
-        """Runs the signature on tensors that were made for its inputs, in the order of ``signature.inputs``.
-
-        Args:
-            tensors: ``TF_Tensor*`` for each input; they stay the caller's.
-            read: Makes what is returned of each output (``outputs``); it must not keep the pointer.
-
-        Raises:
-            TensorFlowError: The run failed.
-        """
-        library = self.library
-        try:
-            call = self._calls.pop()
-        except IndexError:  # all are in use
-            call = Call(library, self._inputs, self._outputs)
-        call.fed[:] = tensors  # type: ignore[assignment]  # ctypes takes addresses for pointers
-        try:
-            self._session.run(call)
-            fetched: list[int] = call.fetched[:]  # type: ignore[assignment]
-        finally:
-            self._calls.append(call)
-        try:
-            return [read(library, pointer) for pointer in fetched]
-        finally:
-            for pointer in fetched:
-                library.quick.TF_DeleteTensor(pointer)
-
-    def _missing(self, spec: TensorSpec, inputs: Mapping[str, Array]) -> SignatureError:
-        self._refuse_unknown(inputs)
-        came = ", ".join(map(repr, inputs)) or "none"
-        return SignatureError(f"input {spec.name!r} is missing: expected {spec}; inputs that came: {came}")
-
-    def _refuse_unknown(self, inputs: Mapping[str, Array]) -> None:
-        """Raises if an input is none of the signature's; one that is missing is found when it is fed."""
-        known = [spec.name for spec in self._specs]
-        unknown = [name for name in inputs if name not in known]
-        if unknown:
-            raise SignatureError(
-                f"signature {self.signature.name!r} has no input {unknown[0]!r}", hint=nearest(unknown[0], known)
-            )

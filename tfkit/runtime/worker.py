@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tfkit.arrays import Array
 from tfkit.errors import TensorFlowError, TfkitError
 from tfkit.runtime.frames import encode_frame, read_frame, write_frame
 from tfkit.runtime.library import Library
-from tfkit.runtime.session import Session, SessionOptions
-from tfkit.savedmodel.reader import find_signature
+from tfkit.runtime.options import RuntimeOptions
+from tfkit.runtime.session import Session
 
 Arrays = Mapping[str, Array]
 Answer = tuple[dict[str, Any], dict[str, Array]]
@@ -22,43 +26,48 @@ Answer = tuple[dict[str, Any], dict[str, Array]]
 class Worker:
     """The calls an owner can make; each takes arrays and JSON values, and returns JSON values and arrays."""
 
-    def __init__(self, options: SessionOptions) -> None:
-        self._options = options
+    def __init__(self, options: RuntimeOptions) -> None:
         self._sessions: dict[int, Session] = {}
         self._numbers = count(1)  # none is used again: an old number must not come to mean another model
-        self._library = Library.load()
+        self._library = Library.load(options)
 
     def hello(self, _arrays: Arrays) -> Answer:
         """The runtime's TensorFlow version."""
         return {"version": self._library.version}, {}
 
     def load(self, _arrays: Arrays, path: str, tags: list[str]) -> Answer:
-        """Loads a SavedModel; returns the number that stands for it."""
-        session = Session(self._library, path, tags, self._options)
+        """Loads a model; returns the number that stands for it."""
+        session = Session(self._library, path, tags)
         number = next(self._numbers)
         self._sessions[number] = session
         return {"session": number, "devices": [[d.kind, d.name, d.memory_bytes] for d in session.devices]}, {}
 
     def predict(self, inputs: Arrays, session: int, signature: str | None, outputs: list[str]) -> Answer:
         """Runs a signature of a loaded model."""
-        loaded = self._sessions[session]
-        return {}, loaded.function(find_signature(loaded.signatures, signature), outputs)(inputs)
+        return {}, self._sessions[session].prepare(signature, inputs, outputs)(inputs)
 
     def unload(self, _arrays: Arrays, session: int) -> Answer:
         """Closes a loaded model."""
         self._sessions.pop(session).close()
         return {}, {}
 
+    def op_list(self, _arrays: Arrays) -> Answer:
+        """A serialized ``tensorflow.OpList``."""
+        return {}, {"list": np.frombuffer(self._library.op_list(), np.uint8)}
+
+    def kernel_list(self, _arrays: Arrays) -> Answer:
+        """A serialized ``tensorflow.KernelList``."""
+        return {}, {"list": np.frombuffer(self._library.kernel_list(), np.uint8)}
+
 
 def main() -> None:
-    """Serves calls from stdin until it closes. Arguments: device, intra-op threads, inter-op threads."""
+    """Serves calls from stdin until it closes. Its one argument holds the options as JSON."""
     # TensorFlow and its kernels write to stdout: keep that pipe for the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     calls = sys.stdin.buffer
-    device, intra, inter = sys.argv[1:4]
     try:
-        worker = Worker(SessionOptions(device, int(intra), int(inter)))
+        worker = Worker(_read_options(sys.argv[1]))
     except TfkitError as error:
         read_frame(calls)
         write_frame(answers, encode_frame(_failure(error), {}))
@@ -74,6 +83,11 @@ def main() -> None:
         except TfkitError as error:
             header, results = _failure(error), {}
         write_frame(answers, encode_frame(header, results))
+
+
+def _read_options(text: str) -> RuntimeOptions:
+    values = json.loads(text)
+    return RuntimeOptions(**{**values, "op_libraries": tuple(map(Path, values["op_libraries"]))})
 
 
 def _failure(error: TfkitError) -> dict[str, Any]:

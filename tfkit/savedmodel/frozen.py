@@ -5,15 +5,17 @@ Field numbers are those of TensorFlow's ``graph.proto``, ``node_def.proto`` and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfkit.errors import ModelError
+from tfkit.errors import ModelError, SignatureError, nearest
 from tfkit.proto import wire
 from tfkit.savedmodel.files import find_model_file, open_message
+from tfkit.savedmodel.kinds import is_node
 from tfkit.savedmodel.lazy import ContentError, Message
 from tfkit.savedmodel.signatures import parse_dtype, parse_shape
-from tfkit.tensors import DType, TensorSpec
+from tfkit.tensors import DType, Signature, TensorSpec
 
 # GraphDef
 _NODE = 1
@@ -22,7 +24,8 @@ _NAME, _OP, _INPUT, _ATTR = 1, 2, 3, 5
 # AttrValue
 _TYPE, _SHAPE = 6, 7
 
-_PLACEHOLDER_OPS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+_OPTIONAL = "PlaceholderWithDefault"
+_PLACEHOLDER_OPS = {"Placeholder", "PlaceholderV2", _OPTIONAL}
 _VARIABLE_OPS = {"Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"}
 # Nodes that nothing uses, and that are no results all the same.
 _NEVER_OUTPUTS = {
@@ -42,6 +45,7 @@ _TYPICAL_OUTPUTS = {
     "TopKV2",
 }
 _SHOWN_NODES = 20
+_SHOWN_RESULTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,21 @@ class FrozenGraph:
     variables: int
 
 
+def is_frozen_graph(file: Path) -> bool:
+    """Whether a file holds a GraphDef, and not a SavedModel; damaged files are neither.
+
+    Raises:
+        ModelError: The file is not there or empty.
+        MissingError: The file may not be read.
+    """
+    with open_message(file) as message:
+        try:
+            first = next(message.fields(), None)
+        except wire.WireError:
+            return False
+        return first is not None and (first.number, first.kind) == (_NODE, wire.LENGTH) and is_node(message.at(first))
+
+
 def read_frozen_graph(path: str | Path) -> FrozenGraph:
     """Reads the placeholders and the likely outputs of a frozen graph (a GraphDef, ``.pb`` or ``.pbtxt``).
 
@@ -74,24 +93,65 @@ def read_frozen_graph(path: str | Path) -> FrozenGraph:
 
 def parse_frozen_graph(graph: Message) -> FrozenGraph:
     """The same, from a GraphDef's message."""
-    ops: dict[str, str] = {}
-    inputs: dict[str, tuple[str, ...]] = {}
-    placeholders = []
+    nodes = _read_nodes(graph)
+    return FrozenGraph(
+        placeholders=tuple(sorted(nodes.placeholders.values(), key=lambda spec: spec.name)),
+        outputs=tuple((f"{name}:0", nodes.ops[name]) for name in _likely_outputs(nodes.ops, nodes.inputs)),
+        nodes=len(nodes.ops),
+        variables=sum(op in _VARIABLE_OPS for op in nodes.ops.values()),
+    )
+
+
+def frozen_signature(path: str | Path, outputs: Sequence[str]) -> Signature:
+    """What has to be fed to a frozen graph for some of its tensors, as a signature without a name.
+
+    Args:
+        path: The file.
+        outputs: The tensors: ``node`` or ``node:0``. Their dtypes and shapes are not told.
+
+    Raises:
+        ModelError: The file holds no GraphDef, or a damaged one.
+        SignatureError: The graph has no such node, or no output is named.
+    """
+    file = find_model_file(path)
+    with open_message(file) as message:
+        nodes = _read_nodes(message)
+    likely = [f"{name}:0" for name in _likely_outputs(nodes.ops, nodes.inputs)]
+    if not outputs:
+        raise SignatureError(
+            f"{file} is a frozen graph, which has no outputs of its own: name those that requests ask for",
+            hint=f"It may be one of: {', '.join(likely[:_SHOWN_RESULTS])}." if likely else "",
+        )
+    for name in outputs:
+        if _node_of(name) not in nodes.ops:
+            raise SignatureError(f"{file}: the graph has no tensor {name!r}", hint=nearest(name, likely))
+    needed = _needed({_node_of(name) for name in outputs}, nodes.inputs)
+    fed = (spec for name, spec in sorted(nodes.placeholders.items()) if name in needed and nodes.ops[name] != _OPTIONAL)
+    unknown = (TensorSpec(name, DType.INVALID, None, name if ":" in name else f"{name}:0") for name in outputs)
+    return Signature("", tuple(fed), tuple(unknown))
+
+
+@dataclass(frozen=True, slots=True)
+class _Nodes:
+    """A graph's nodes by name: their operations, what they are fed with, and the placeholders among them."""
+
+    ops: dict[str, str]
+    inputs: dict[str, tuple[str, ...]]
+    placeholders: dict[str, TensorSpec]
+
+
+def _read_nodes(graph: Message) -> _Nodes:
+    nodes = _Nodes({}, {}, {})
     for field in graph.fields():
         if (field.number, field.kind) != (_NODE, wire.LENGTH):
             continue
         node = graph.at(field)
         name, op = node.text(_NAME), node.text(_OP)
-        ops[name] = op
-        inputs[name] = node.texts(_INPUT)
+        nodes.ops[name] = op
+        nodes.inputs[name] = node.texts(_INPUT)
         if op in _PLACEHOLDER_OPS:
-            placeholders.append(_parse_placeholder(name, node))
-    return FrozenGraph(
-        placeholders=tuple(sorted(placeholders, key=lambda spec: spec.name)),
-        outputs=tuple((f"{name}:0", ops[name]) for name in _likely_outputs(ops, inputs)),
-        nodes=len(ops),
-        variables=sum(op in _VARIABLE_OPS for op in ops.values()),
-    )
+            nodes.placeholders[name] = _parse_placeholder(name, node)
+    return nodes
 
 
 def _parse_placeholder(name: str, node: Message) -> TensorSpec:
@@ -114,10 +174,11 @@ def _likely_outputs(ops: dict[str, str], inputs: dict[str, tuple[str, ...]]) -> 
     return sorted(candidates, key=lambda name: (name not in fed, ops[name] not in _TYPICAL_OUTPUTS, -position[name]))
 
 
-def _reachable(start: set[str], inputs: dict[str, tuple[str, ...]]) -> set[str]:
+def _reachable(start: set[str], sources: dict[str, tuple[str, ...]]) -> set[str]:
+    """The nodes that some feed, directly or not, and those themselves."""
     users: dict[str, list[str]] = {}
-    for name, sources in inputs.items():
-        for source in sources:
+    for name, inputs in sources.items():
+        for source in inputs:
             users.setdefault(_node_of(source), []).append(name)
     seen, waiting = set(start), list(start)
     while waiting:
@@ -125,6 +186,17 @@ def _reachable(start: set[str], inputs: dict[str, tuple[str, ...]]) -> set[str]:
             if user not in seen:
                 seen.add(user)
                 waiting.append(user)
+    return seen
+
+
+def _needed(wanted: set[str], inputs: dict[str, tuple[str, ...]]) -> set[str]:
+    """The nodes that feed some, directly or not, and those themselves."""
+    seen, waiting = set(wanted), list(wanted)
+    while waiting:
+        for source in map(_node_of, inputs.get(waiting.pop(), ())):
+            if source not in seen:
+                seen.add(source)
+                waiting.append(source)
     return seen
 
 

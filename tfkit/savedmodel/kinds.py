@@ -54,7 +54,7 @@ def check_saved_model(file: Path, message: Message) -> None:
     if first is not None and _is_first_of_saved_model(first):
         return
     if first is not None and (first.number, first.kind) == (1, wire.LENGTH):
-        if _is_node(message.at(first)):
+        if is_node(message.at(first)):
             from tfkit.savedmodel.frozen import describe_frozen_graph
 
             raise describe_frozen_graph(file, message)
@@ -81,7 +81,7 @@ def _is_first_of_saved_model(field: wire.Field) -> bool:
     return (field.number, field.kind) in ((1, wire.VARINT), (2, wire.LENGTH))
 
 
-def _is_node(message: Message) -> bool:
+def is_node(message: Message) -> bool:
     """Whether a message reads as a NodeDef: a name, and an operation's name."""
     try:
         return bool(message.text(1)) and _OP_NAME.fullmatch(message.raw(2)) is not None

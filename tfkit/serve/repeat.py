@@ -15,7 +15,7 @@ import numpy as np
 from tfkit.arrays import Array, dtype_of
 from tfkit.eas.messages import MEMORY_DTYPES, PredictRequest, float_output
 from tfkit.errors import MessageError
-from tfkit.runtime.session import Function
+from tfkit.runtime.function import Function
 from tfkit.runtime.values import Feeder, read_bytes
 from tfkit.tensors import DType
 

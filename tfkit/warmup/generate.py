@@ -25,6 +25,8 @@ from tfkit.inputs import (
     random_for_missing,
 )
 from tfkit.inputs.options import RandomSource
+from tfkit.savedmodel.files import find_model_file
+from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.savedmodel.signatures import check_dense
 from tfkit.tensors import SERVE_TAG, DType, Signature
@@ -112,14 +114,14 @@ def generate_warmup(
     tags: Collection[str] | None = (SERVE_TAG,),
     force: bool = False,
 ) -> WarmupReport:
-    """Writes a warm-up file for a SavedModel.
+    """Writes a warm-up file for a SavedModel, or for a frozen graph, whose outputs have to be named in ``fetch``.
 
     A warm-up request must be like production's in signature, outputs and shapes, or TensorFlow initialises once more on
     the first real one. The request therefore names its signature; a whole sample request keeps its own signature and
     outputs, even where it leaves the signature to the service.
 
     Args:
-        model: The SavedModel's folder.
+        model: The SavedModel's folder, or the frozen graph's file.
         output: The file to write, by convention ``warm_up_test.bin``.
         inputs: What to put in: ``--input`` options, or values by name. An input that is left out is random, inside what
             the graph allows.
@@ -145,8 +147,12 @@ def generate_warmup(
     check_target(output, force=force)
     options = options_from(inputs) if isinstance(inputs, Mapping) else parse_inputs(inputs)
     sample = given_request(options)
-    name = signature or (sample.signature_name if sample is not None else "")
-    chosen = find_signature(read_signatures(model, tags), name)
+    frozen = is_frozen_graph(find_model_file(model))
+    if frozen:
+        chosen = frozen_signature(model, fetch or (sample.output_filter if sample is not None else ()))
+    else:
+        name = signature or (sample.signature_name if sample is not None else "")
+        chosen = find_signature(read_signatures(model, tags), name)
     check_dense(chosen)
     made_up = random_for_missing(options, chosen)
     options = (*options, *made_up)
@@ -156,11 +162,11 @@ def generate_warmup(
         batch_size=batch_size if batch_size is not None else given_rows(options, chosen) or 1,
         seed=seed,
         unknown_dim=unknown_dim,
-        domains=_domains(options, model, chosen, tags),
+        domains={} if frozen else _domains(options, model, chosen, tags),
     )
     outputs = _outputs(fetch, sample, chosen)
-    keep_empty = sample is not None and not signature
-    data = encode_request(PredictRequest(arrays, name if keep_empty else chosen.name, outputs))
+    name = sample.signature_name if sample is not None and not signature else chosen.name
+    data = encode_request(PredictRequest(arrays, name, outputs))
     report = _describe(output, data, chosen, {option.name for option in made_up})
     write_warmup(output, data, force=force)
     return report

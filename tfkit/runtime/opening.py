@@ -1,0 +1,107 @@
+"""Opens a model in TensorFlow: a SavedModel's folder, or a frozen graph's file."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfkit.errors import TensorFlowError
+from tfkit.runtime.library import Library
+from tfkit.runtime.options import RuntimeOptions
+from tfkit.savedmodel.checkpoint import check_variables
+from tfkit.savedmodel.files import find_model_file, open_message
+from tfkit.savedmodel.frozen import FrozenGraph, is_frozen_graph, read_frozen_graph
+from tfkit.savedmodel.reader import find_metagraph, read_metagraphs
+from tfkit.tensors import Signature
+
+# What TensorFlow says of a model that uses what it does not have.
+_TOO_NEW = ("NodeDef mentions attr", "forward compatibility guarantee", "not in the list of")
+_TOO_NEW_HINT = "The model was made for a newer TensorFlow than this one: choose a newer processor."
+_NO_OP_HINT = (
+    "The model was made for a newer TensorFlow than this one, or uses operations of a library: choose a newer "
+    "processor, or name the library with --op-library."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was read of a model before TensorFlow loads it.
+
+    Attributes:
+        path: The SavedModel's folder, or the frozen graph's file.
+        signatures: The SavedModel's signatures.
+        frozen: What is known of a frozen graph; ``None`` for a SavedModel.
+    """
+
+    path: Path
+    signatures: Mapping[str, Signature]
+    frozen: FrozenGraph | None = None
+
+
+def read_model(path: Path | str, tags: Sequence[str]) -> Opened:
+    """Reads what a session has to know, and checks that the model is whole.
+
+    Raises:
+        ModelError: There is no model, or a damaged one.
+        SignatureError: It has no such tag set.
+        MissingError: It may not be read.
+    """
+    file = find_model_file(path)
+    if is_frozen_graph(file):
+        return Opened(file, {}, read_frozen_graph(file))
+    metagraph = find_metagraph(read_metagraphs(file), tags, path)
+    check_variables(file.parent, needed=bool(metagraph.restore_op))
+    return Opened(file.parent, dict(metagraph.signatures))
+
+
+def open_session(library: Library, graph: int, model: Opened, tags: Sequence[str], options: RuntimeOptions) -> int:
+    """Loads a model into an empty ``TF_Graph*``; returns the ``TF_Session*``, which is the caller's.
+
+    Raises:
+        TensorFlowError: TensorFlow refused it.
+    """
+    try:
+        with library.session_options(options) as session_options:
+            if model.frozen is None:
+                return _load_saved_model(library, graph, model.path, tags, session_options)
+            _import_graph(library, graph, model.path)
+            with library.status() as status:
+                return int(library.long.TF_NewSession(graph, session_options, status) or 0)
+    except TensorFlowError as error:
+        raise TensorFlowError(
+            f"{model.path}: TensorFlow {library.version} cannot load it: {error.message}",
+            code=error.code,
+            hint=_hint(error.message),
+        ) from None
+
+
+def _load_saved_model(library: Library, graph: int, path: Path, tags: Sequence[str], session_options: int) -> int:
+    names = (ctypes.c_char_p * len(tags))(*(tag.encode() for tag in tags))
+    with library.status() as status:
+        # The MetaGraphDef that it could return is a copy of the whole graph: signatures are read from the file.
+        session = library.long.TF_LoadSessionFromSavedModel(
+            session_options, None, str(path).encode(), names, len(tags), graph, None, status
+        )
+    return int(session)
+
+
+def _import_graph(library: Library, graph: int, path: Path) -> None:
+    with open_message(path) as message:
+        data = message.data[:]
+    buffer = library.quick.TF_NewBufferFromString(data, len(data))
+    del data
+    options = library.quick.TF_NewImportGraphDefOptions()
+    try:
+        with library.status() as status:
+            library.long.TF_GraphImportGraphDef(graph, buffer, options, status)
+    finally:
+        library.quick.TF_DeleteImportGraphDefOptions(options)
+        library.quick.TF_DeleteBuffer(buffer)
+
+
+def _hint(message: str) -> str:
+    if "Op type not registered" in message:
+        return _NO_OP_HINT
+    return _TOO_NEW_HINT if any(words in message for words in _TOO_NEW) else ""
