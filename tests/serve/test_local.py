@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -36,6 +37,19 @@ def test_a_service_that_does_not_start_raises_what_went_wrong(tmp_path: Path) ->
         tfkit.serve_model(echo_model(), device="tpu")
     with pytest.raises(tfkit.MissingError, match="gpu:63"):
         tfkit.serve_model(echo_model(), device="gpu:63")
+
+
+def test_a_service_json_is_served_and_its_token_known(tmp_path: Path) -> None:
+    path = tmp_path / "service.json"
+    path.write_text(json.dumps({"name": "of_file", "token": "secret", "model_path": str(echo_model())}))
+    with tfkit.serve_model(path, processor="installed", keepalive=4000, gpu_memory_growth=False) as service:
+        assert service.url.endswith("/api/predict/of_file")
+        assert service.predict({"x": np.array([[1, 2]], np.float32)})["total"].tolist() == [3]
+    with tfkit.serve_model(path, token="other", name="of_argument") as service:
+        assert service.url.endswith("/api/predict/of_argument")
+        assert service.structure().input("x").shape == (None, 2)
+    with pytest.raises(tfkit.UsageError, match="no processor is named 'pmml'"):
+        tfkit.serve_model(path, processor="pmml")
 
 
 def test_a_model_that_prints_does_not_get_in_the_way() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -14,10 +14,49 @@ from tfkit.errors import EXIT_INTERRUPTED
 if TYPE_CHECKING:
     from tfkit.serve.server import Ready
 
+# Parameters that the settings call otherwise.
+_PARAMETERS = {
+    "body_limit_bytes": "body_limit",
+    "grace_s": "grace",
+    "keepalive_ms": "keepalive",
+    "op_libraries": "op_library",
+    "token": "token_file",
+}
+
+
+def _complete_processor() -> list[str]:
+    from tfkit.processors.catalogue import INSTALLED, PROCESSORS
+
+    return [*PROCESSORS, INSTALLED]
+
 
 def run(
-    model: Annotated[Path, typer.Argument(help="Folder of the SavedModel.")],
-    name: Annotated[str, typer.Option(help="Name of the service, in its URL. Default: the folder's name.")] = "",
+    ctx: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="SavedModel's folder, frozen graph (.pb), archive of one, or its URL; or a service JSON, as eascmd "
+            "deploys it."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the service, in its URL. Default: the model's name.")] = "",
+    processor: Annotated[
+        str,
+        typer.Option(
+            help="Which TensorFlow runs the model: a name of EAS (see tfkit runtime list), or installed.",
+            autocompletion=_complete_processor,
+        ),
+    ] = "installed",
+    install: Annotated[
+        bool, typer.Option("--install", help="Install that TensorFlow first, if it is not here.")
+    ] = False,
+    model_entry: Annotated[
+        str, typer.Option(metavar="PATH", help="The model's path inside the archive. Default: the only one.")
+    ] = "",
+    op_library: Annotated[
+        list[Path] | None,
+        typer.Option(help="Shared library of custom operations, loaded before the model. May be repeated."),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")
     ] = "127.0.0.1",
@@ -25,11 +64,13 @@ def run(
     token_file: Annotated[
         Path | None,
         typer.Option(
-            help="File with the token that requests must carry. Default: the variable TFKIT_TOKEN, else none."
+            help="File with the token that requests must carry. Default: the variable TFKIT_TOKEN, else that of the "
+            "service JSON, else none."
         ),
     ] = None,
     warm_up: Annotated[
-        list[Path] | None, typer.Option(help="Warm-up file (see warmup-gen), replayed first. May be repeated.")
+        list[str] | None,
+        typer.Option(help="Warm-up file (see warmup-gen) or its URL, replayed first. May be repeated."),
     ] = None,
     warm_up_sends: Annotated[int, typer.Option(help="How often each warm-up file is replayed.")] = 5,
     tags: Annotated[str, typer.Option(help="Tag set of the SavedModel, separated by commas.")] = "serve",
@@ -40,6 +81,12 @@ def run(
             autocompletion=lambda: ["auto", "cpu", "gpu", "gpu:0"],
         ),
     ] = "auto",
+    gpu_memory_fraction: Annotated[
+        float, typer.Option(help="How much of a GPU's memory TensorFlow may take, up to 1. 0: no limit.")
+    ] = 0.0,
+    gpu_memory_growth: Annotated[
+        bool, typer.Option(help="Take a GPU's memory as it is needed, or all of it at once.")
+    ] = True,
     keepalive: Annotated[
         int, typer.Option(help="Longest a request may take, in ms; then 408. EAS: rpc.keepalive.")
     ] = 5000,
@@ -71,58 +118,65 @@ def run(
     ] = 30,
     access_log: Annotated[bool, typer.Option("--access-log", help="Write a line to stderr for each request.")] = False,
     stop_on_eof: Annotated[bool, typer.Option("--stop-on-eof", hidden=True)] = False,
+    dump_config: Annotated[
+        bool,
+        typer.Option("--dump-config", help="Print every setting and where it comes from as JSON; load nothing."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="When ready, write what is served to stdout as JSON.")
     ] = False,
 ) -> None:
-    """Serve a SavedModel behind EAS's protocol, in TensorFlow's own C library.
+    """Serve a model behind EAS's protocol, in TensorFlow's own C library.
 
     The service answers 503 until the model is loaded and warm, then prints one line to stderr. It stops on Ctrl-C or
-    SIGTERM, when the requests in flight are answered.
+    SIGTERM, when the requests in flight are answered. Options win over a service JSON.
 
     tfkit serve build/digits --token-file token.txt --warm-up warm_up_test.bin
+
+    tfkit serve service.json --port 8500
     """
     # Before the imports, of which an interrupt would make an error; the server sets its own handlers.
     signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
-    from tfkit.serve import ServeSettings, log_to_stderr, read_token, serve
+    from tfkit.cli.output import note, print_json
+    from tfkit.serve import log_to_stderr, plan_service, read_token, serve
 
-    settings = ServeSettings(
-        model=model,
-        name=name or _name_of(model),
-        host=host,
-        port=port,
-        token=read_token(token_file),
-        warm_up=tuple(warm_up or ()),
-        warm_up_sends=warm_up_sends,
-        tags=tuple(tag for tag in tags.split(",") if tag),
-        device=device,
-        keepalive_ms=keepalive,
-        worker_threads=worker_threads,
-        max_queue_size=max_queue_size,
-        rate_limit=rate_limit,
-        body_limit_bytes=body_limit * 1024 * 1024,
-        decompressor=decompressor,
-        advertise=advertise,
-        intra_op_threads=intra_op_threads,
-        inter_op_threads=inter_op_threads,
-        grace_s=grace,
-        access_log=access_log,
-        stop_on_eof=stop_on_eof,
-    )
+    given = _given(
+        ctx, name=name, processor=processor, model_entry=model_entry, op_libraries=tuple(op_library or ()),
+        host=host, port=port, advertise=advertise, token=read_token(token_file) if token_file else "",
+        warm_up=warm_up or (), warm_up_sends=warm_up_sends, tags=tuple(tag for tag in tags.split(",") if tag),
+        device=device, gpu_memory_fraction=gpu_memory_fraction, gpu_memory_growth=gpu_memory_growth,
+        keepalive_ms=keepalive, worker_threads=worker_threads, max_queue_size=max_queue_size, rate_limit=rate_limit,
+        body_limit_bytes=body_limit * 1024 * 1024, decompressor=decompressor, intra_op_threads=intra_op_threads,
+        inter_op_threads=inter_op_threads, grace_s=grace, access_log=access_log, stop_on_eof=stop_on_eof,
+    )  # fmt: skip
+    plan = plan_service(model, **given)
+    for line in plan.notes:
+        note(f"note: {line}")
+    if dump_config:
+        print_json(plan.as_dict())
+        return
+    if install:
+        _install(plan.settings.processor)
     log_to_stderr()
-    answers = _keep_stdout()
-    raise typer.Exit(serve(settings, lambda ready: _announce(ready, answers if as_json else None)))
+    with plan.fetched(lambda text: note(f"tfkit: {text}")) as settings:
+        answers = _keep_stdout()
+        raise typer.Exit(serve(settings, lambda ready: _announce(ready, answers if as_json else None)))
 
 
-def _name_of(model: Path) -> str:
-    """The name of the folder, if a service can be called that."""
-    from tfkit.errors import UsageError
-    from tfkit.serve import is_service_name
+def _given(ctx: typer.Context, **values: Any) -> dict[str, Any]:
+    """The values of the options that stand on the command line, by the settings' names."""
+    sources = {name: ctx.get_parameter_source(_PARAMETERS.get(name, name)) for name in values}
+    return {name: values[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
-    name = model.resolve().name
-    if not is_service_name(name):
-        raise UsageError(f"the folder's name {name!r} cannot be the service's", hint="Give it one: --name NAME.")
-    return name
+
+def _install(processor: str) -> None:
+    from tfkit.cli.progress import install_progress
+    from tfkit.processors.catalogue import INSTALLED
+    from tfkit.processors.install import install_runtime
+
+    if processor != INSTALLED:
+        with install_progress(processor) as progress:
+            install_runtime(processor, progress=progress)
 
 
 def _keep_stdout() -> TextIO:

@@ -51,7 +51,7 @@ class Transport:
     def __init__(self, url: str, answer_limit_bytes: int) -> None:
         self._url = _parse_url(url)
         self._answer_limit_bytes = answer_limit_bytes
-        self._pool = _pool_for(self._url)
+        self._pool = pool_for(self._url)
         self._pool.pool_classes_by_scheme = _POOLS
 
     @property
@@ -131,7 +131,7 @@ def _parse_url(url: str) -> Url:
     return parsed._replace(fragment=None)
 
 
-def _pool_for(url: Url) -> urllib3.PoolManager:
+def pool_for(url: Url) -> urllib3.PoolManager:
     """Pooled connections, through a proxy where the environment names one for the URL."""
     proxy = _proxy_for(url)
     if not proxy:

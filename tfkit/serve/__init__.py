@@ -2,7 +2,18 @@
 
 from tfkit.eas.token import read_token
 from tfkit.serve.log import log_to_stderr
+from tfkit.serve.plan import ServicePlan, is_service_json, plan_service
 from tfkit.serve.server import Ready, serve
 from tfkit.serve.settings import ServeSettings, is_service_name
 
-__all__ = ["Ready", "ServeSettings", "is_service_name", "log_to_stderr", "read_token", "serve"]
+__all__ = [
+    "Ready",
+    "ServeSettings",
+    "ServicePlan",
+    "is_service_json",
+    "is_service_name",
+    "log_to_stderr",
+    "plan_service",
+    "read_token",
+    "serve",
+]

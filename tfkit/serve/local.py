@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from tfkit.arrays import Array
 from tfkit.client import Client
+from tfkit.eas.service_json import read_service_json
 from tfkit.eas.token import VARIABLE, check_token
 from tfkit.errors import (
     EXIT_INPUT,
@@ -26,9 +27,12 @@ from tfkit.errors import (
     UsageError,
 )
 from tfkit.runtime.child import child_command
+from tfkit.serve.plan import is_service_json
 from tfkit.tensors import Signature
 
 _STOP_S = 35.0
+# Options that are switched off by a "no" before their name.
+_ON_BY_DEFAULT = ("gpu_memory_growth",)
 _ERRORS: dict[int, type[TfkitError]] = {EXIT_USAGE: UsageError, EXIT_INPUT: InputError, EXIT_MISSING: MissingError}
 
 
@@ -38,20 +42,24 @@ def serve_model(
     name: str = "",
     port: int = 0,
     token: str = "",
+    processor: str = "",
     warm_up: Path | str | Sequence[Path | str] = (),
     device: str = "auto",
     **options: Any,
 ) -> LocalService:
-    """Serves a SavedModel in a process of its own, on this machine; returns when it is warm.
+    """Serves a model in a process of its own, on this machine; returns when it is warm.
 
     Args:
-        model: The SavedModel's folder.
-        name: The service's name; the folder's by default.
+        model: The SavedModel's folder, a frozen graph, an archive of one, or its URL; or a service JSON, over which all
+            other arguments win.
+        name: The service's name; the model's by default.
         port: The port; any free one by default.
         token: What requests must carry; none by default.
-        warm_up: Warm-up file or files.
+        processor: The TensorFlow that runs it, one of EAS's processors; the installed one by default.
+        warm_up: Warm-up file or files, or their URLs.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
-        **options: Any other option of ``tfkit serve``, with ``_`` for ``-``: ``keepalive=1000``, ``worker_threads=2``.
+        **options: Any other option of ``tfkit serve``, with ``_`` for ``-``: ``keepalive=1000``, ``worker_threads=2``;
+            a list for one that may be repeated.
 
     Returns:
         The service; a context manager that stops it.
@@ -65,14 +73,22 @@ def serve_model(
     """
     files = [warm_up] if isinstance(warm_up, str | Path) else list(warm_up)
     arguments = ["serve", str(model), "--port", str(port), "--device", device, "--json", "--stop-on-eof"]
-    if name:
-        arguments += ["--name", name]
-    for file in files:
-        arguments += ["--warm-up", str(file)]
-    for option, value in options.items():
-        flag = f"--{option.replace('_', '-')}"
-        arguments += ([flag] if value else []) if isinstance(value, bool) else [flag, str(value)]
+    for option, value in {"name": name, "processor": processor, "warm_up": files, **options}.items():
+        if value is not None and value != "":
+            arguments += _arguments_of(option, value)
+    if not token and is_service_json(str(model)):
+        token = read_service_json(model).token or ""
     return LocalService(arguments, token)
+
+
+def _arguments_of(option: str, value: Any) -> list[str]:
+    name = option.replace("_", "-")
+    if value is False:
+        return [f"--no-{name}"] if option in _ON_BY_DEFAULT else []
+    if value is True:
+        return [f"--{name}"]
+    values = value if isinstance(value, list | tuple) else [value]
+    return [argument for each in values for argument in (f"--{name}", str(each))]
 
 
 class LocalService:

@@ -11,9 +11,12 @@ from tfkit.eas.compression import decompress
 from tfkit.eas.messages import PredictRequest, decode_request, encode_response
 from tfkit.eas.structure import default_signature, structure_json
 from tfkit.errors import SignatureError, TensorFlowError, TfkitError
+from tfkit.processors.catalogue import find_processor
+from tfkit.runtime.function import Function
 from tfkit.runtime.library import Library
-from tfkit.runtime.session import Function, Session, SessionOptions
-from tfkit.savedmodel.reader import find_signature
+from tfkit.runtime.options import RuntimeOptions
+from tfkit.runtime.session import Session
+from tfkit.savedmodel.files import TEXT_SUFFIXES, find_model_file
 from tfkit.serve.exchange import Response, response, text_response
 from tfkit.serve.repeat import Repeat
 from tfkit.serve.settings import ServeSettings
@@ -46,10 +49,9 @@ class ServedModel:
     def __init__(self, settings: ServeSettings) -> None:
         self._body_limit = settings.body_limit_bytes
         self._decompressor = settings.decompressor
-        self.library = Library.load()
-        options = SessionOptions(settings.device, settings.intra_op_threads, settings.inter_op_threads)
-        self.session = Session(self.library, settings.model, settings.tags, options)
-        self._functions: dict[tuple[str, tuple[str, ...]], Function] = {}
+        self.library = Library.load(_runtime_options(settings))
+        self.session = Session(self.library, settings.model, settings.tags)
+        self._functions: dict[tuple[str, ...], Function] = {}
         self._repeats: dict[tuple[int, bytes], Repeat] = {}
         self.may_hold_loop = self._has_foreseeable_runs(settings)
 
@@ -59,11 +61,23 @@ class ServedModel:
         On a GPU and on TensorFlow's own threads the caller waits; a loop runs as often as the values say; a compressed
         body says nothing.
         """
-        on_caller = self.session.device == "cpu" and settings.inter_op_threads == -1
-        return on_caller and not settings.decompressor and not _has_loop(settings.model)
+        on_caller = self.session.device == "cpu" and settings.inter_op_threads == -1 and self.library.runs_on_caller
+        return on_caller and not settings.decompressor and not _has_loop(self.session.path)
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the CPU computes because a GPU, which would be taken, is not there."""
+        options = self.library.options
+        built_for = find_processor(options.processor).device
+        return built_for == "gpu" and options.device == "auto" and self.session.device == "cpu"
 
     def structure(self) -> str:
         """The structure JSON of the default signature; raises ``SignatureError`` if there is none."""
+        if self.session.frozen is not None:
+            raise SignatureError(
+                "the model is a frozen graph: it has no signature, so there is no structure to show",
+                hint="Post requests that name the graph's tensors: the inputs, and in output_filter the outputs.",
+            )
         return structure_json(default_signature(self.session.signatures))
 
     def answer(self, body: bytes) -> Response:
@@ -103,11 +117,12 @@ class ServedModel:
         return answer
 
     def _function(self, request: PredictRequest) -> Function:
-        key = (request.signature_name, request.output_filter)
+        # The inputs matter for a frozen graph alone, whose requests name its tensors.
+        inputs = () if self.session.frozen is None else tuple(request.inputs)
+        key = (request.signature_name, *inputs, "", *request.output_filter)
         function = self._functions.get(key)
         if function is None:
-            signature = find_signature(self.session.signatures, request.signature_name or None)
-            function = self.session.function(signature, request.output_filter)
+            function = self.session.prepare(request.signature_name or None, inputs, request.output_filter)
             _keep(self._functions, key, function)
         return function
 
@@ -118,11 +133,24 @@ def _keep(kept: dict[K, V], key: K, value: V) -> None:
     kept[key] = value
 
 
+def _runtime_options(settings: ServeSettings) -> RuntimeOptions:
+    return RuntimeOptions(
+        processor=settings.processor,
+        device=settings.device,
+        intra_op_threads=settings.intra_op_threads,
+        inter_op_threads=settings.inter_op_threads,
+        gpu_memory_fraction=settings.gpu_memory_fraction,
+        gpu_memory_growth=settings.gpu_memory_growth,
+        op_libraries=settings.op_libraries,
+    )
+
+
 def _has_loop(path: Path) -> bool:
     """Whether the graph may loop, so that its run time hangs on the values it is given; a false alarm does no harm."""
-    if not (path / "saved_model.pb").exists():
-        return True  # a saved_model.pbtxt
-    with (path / "saved_model.pb").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    model = find_model_file(path)
+    if model.suffix in TEXT_SUFFIXES:
+        return True
+    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return any(data.find(op) >= 0 for op in _LOOP_OPS)
 
 

@@ -37,7 +37,8 @@ class Ready:
 
     Attributes:
         url: Where to post requests.
-        model: The SavedModel's folder.
+        model: The SavedModel's folder, or the frozen graph's file.
+        processor: Whose TensorFlow runs it.
         tensorflow: TensorFlow's version.
         device: ``cpu`` or ``gpu``.
         fell_back: Whether the CPU was taken because there is no GPU.
@@ -47,6 +48,7 @@ class Ready:
 
     url: str
     model: str
+    processor: str
     tensorflow: str
     device: str
     fell_back: bool
@@ -55,11 +57,11 @@ class Ready:
 
     def __str__(self) -> str:
         warm_up = ", ".join(self.warm_up) or "none: the first requests will be slow"
-        fell_back = " (it sees no GPU)" if self.fell_back else ""
+        fell_back = ", for it sees no GPU" if self.fell_back else ""
         parts = (
             f"tfkit: ready at {self.url}",
             f"model {self.model}",
-            f"TensorFlow {self.tensorflow} on {self.device}{fell_back}",
+            f"{self.processor} (TensorFlow {self.tensorflow}) on {self.device}{fell_back}",
             f"warm-up {warm_up}",
             f"started in {self.start_s:.2f} s",
         )
@@ -194,10 +196,11 @@ class _Server:
         shown = f"[{host}]" if ":" in host else host
         return Ready(
             url=f"http://{shown}:{port}{self._settings.path}",
-            model=str(self._settings.model),
+            model=self._settings.origin or str(self._settings.model),
+            processor=self._settings.processor,
             tensorflow=model.library.version,
             device=model.session.device,
-            fell_back=self._settings.device == "auto" and model.session.device == "cpu",
+            fell_back=model.fell_back,
             warm_up=tuple(map(str, results)),
             start_s=seconds_since_process_start(),
         )

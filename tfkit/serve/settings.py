@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tfkit.eas.compression import FORMATS
 from tfkit.errors import UsageError
+from tfkit.processors.catalogue import INSTALLED
 from tfkit.tensors import SERVE_TAG
 
 _MOST = 2**40
 _MOST_THREADS = 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_DEVICE = re.compile(r"auto|cpu|gpu|gpu:\d+")
+# The names of options that are not their fields' names with "-" for "_".
+_OPTIONS = {
+    "body_limit_bytes": "--body-limit",
+    "grace_s": "--grace",
+    "keepalive_ms": "--keepalive",
+    "op_libraries": "--op-library",
+}
 
 
 def is_service_name(name: str) -> bool:
@@ -26,15 +37,19 @@ class ServeSettings:
     """One service: a model behind an address, with its limits.
 
     Attributes:
-        model: The SavedModel's folder.
+        model: The SavedModel's folder, or a frozen graph (``.pb``).
         name: The service's name, in the path of its URL.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         token: What requests must be authorized with; empty leaves the service open.
+        processor: The TensorFlow that runs the model: one of EAS's processors, or ``installed``.
+        op_libraries: Shared libraries of custom operations, loaded before the model.
         warm_up: Warm-up files, replayed before the service takes requests.
         warm_up_sends: How often each is replayed.
         tags: The SavedModel's tag set.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        gpu_memory_fraction: How much of a GPU's memory TensorFlow may take, up to 1; 0 is no limit.
+        gpu_memory_growth: Whether it takes that memory as it needs it, not at once.
         keepalive_ms: The longest a request may take, receiving and waiting included (EAS: ``rpc.keepalive``).
         worker_threads: Requests computed at a time (``rpc.worker_threads``).
         max_queue_size: Requests that may wait for that; beyond it they are answered 450 (``rpc.max_queue_size``).
@@ -46,6 +61,7 @@ class ServeSettings:
         inter_op_threads: Threads for independent operations; -1: each request on one thread.
         grace_s: How long requests in flight may take to finish when the service stops.
         access_log: Write a line for each request.
+        origin: What the model is called where it came from, an archive or a URL; empty: by its path.
         stop_on_eof: Stop when stdin ends, as it does when the process that started this one is gone.
     """
 
@@ -53,11 +69,15 @@ class ServeSettings:
     name: str
     host: str = "127.0.0.1"
     port: int = 8500
-    token: str = ""
+    token: str = field(default="", repr=False)
+    processor: str = INSTALLED
+    op_libraries: tuple[Path, ...] = ()
     warm_up: tuple[Path, ...] = ()
     warm_up_sends: int = 5
     tags: tuple[str, ...] = (SERVE_TAG,)
     device: str = "auto"
+    gpu_memory_fraction: float = 0.0
+    gpu_memory_growth: bool = True
     keepalive_ms: int = 5000
     worker_threads: int = 5
     max_queue_size: int = 64
@@ -69,31 +89,15 @@ class ServeSettings:
     inter_op_threads: int = -1
     grace_s: float = 30.0
     access_log: bool = False
+    origin: str = ""
     stop_on_eof: bool = False
 
     def __post_init__(self) -> None:
         """Checks what the types do not say; raises ``UsageError``."""
-        if not is_service_name(self.name):
-            raise UsageError(f"--name {self.name!r}: expected letters, digits, '_', '-' and '.'")
-        if self.device not in ("auto", "cpu", "gpu") and not re.fullmatch(r"gpu:\d+", self.device):
-            raise UsageError(f"--device {self.device!r}: expected auto, cpu, gpu or gpu:N")
-        if self.decompressor and self.decompressor not in FORMATS:
-            raise UsageError(f"--decompressor {self.decompressor!r}: expected one of {', '.join(FORMATS)}")
-        if not 0 <= self.port < 65536:
-            raise UsageError(f"--port {self.port}: expected 0 to 65535")
-        host, _, port = self.advertise.rpartition(":")
-        if self.advertise and not (host and port.isdecimal() and 0 < int(port) < 65536):
-            raise UsageError(f"--advertise {self.advertise!r}: expected HOST:PORT")
-        if self.worker_threads > _MOST_THREADS:
-            raise UsageError(f"--worker-threads {self.worker_threads}: expected {_MOST_THREADS} at most")
-        for option, least in (
-            ("warm_up_sends", 1), ("keepalive_ms", 1), ("worker_threads", 1), ("max_queue_size", 0), ("rate_limit", 0),
-            ("body_limit_bytes", 1), ("intra_op_threads", 0), ("inter_op_threads", -1), ("grace_s", 0),
-        ):  # fmt: skip
-            value = getattr(self, option)
-            if not least <= value <= _MOST:  # which is how a NaN is refused as well
-                name = option.replace("_", "-")
-                raise UsageError(f"{name} {value}: expected {least} to {_MOST}")
+        for name in _CHECKS:
+            value = getattr(self, name)
+            if expected := refusal(name, value):
+                raise UsageError(f"{option_of(name)} {value!r}: expected {expected}")
 
     @property
     def path(self) -> str:
@@ -107,3 +111,55 @@ class ServeSettings:
             return not ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host != "localhost"
+
+
+def option_of(name: str) -> str:
+    """The option of ``tfkit serve`` that sets a field.
+
+    >>> option_of("keepalive_ms")
+    '--keepalive'
+    """
+    return _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
+def refusal(name: str, value: Any) -> str:
+    """What is expected of a field, if a value is not that; else nothing.
+
+    Args:
+        name: A field of ``ServeSettings``.
+        value: A value of the field's type.
+
+    >>> refusal("keepalive_ms", 0)
+    '1 to 1099511627776'
+    """
+    return _CHECKS[name](value) if name in _CHECKS else ""
+
+
+def _within(least: float, most: float = _MOST) -> Callable[[float], str]:
+    # Which is how a NaN is refused as well.
+    return lambda value: "" if least <= value <= most else f"{least} to {most}"
+
+
+def _check_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    is_port = port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536
+    return "" if not text or (host and is_port) else "HOST:PORT"
+
+
+_CHECKS: dict[str, Callable[[Any], str]] = {
+    "name": lambda name: "" if is_service_name(name) else "letters, digits, '_', '-' and '.'",
+    "device": lambda device: "" if _DEVICE.fullmatch(device) else "auto, cpu, gpu or gpu:N",
+    "decompressor": lambda name: "" if not name or name in FORMATS else f"one of {', '.join(FORMATS)}",
+    "port": _within(0, 65535),
+    "advertise": _check_address,
+    "gpu_memory_fraction": _within(0, 1),
+    "worker_threads": _within(1, _MOST_THREADS),
+    "warm_up_sends": _within(1),
+    "keepalive_ms": _within(1),
+    "max_queue_size": _within(0),
+    "rate_limit": _within(0),
+    "body_limit_bytes": _within(1),
+    "intra_op_threads": _within(0),
+    "inter_op_threads": _within(-1),
+    "grace_s": _within(0),
+}

@@ -1,0 +1,1 @@
+"""Brings a model onto this machine: out of an archive, from a URL, from an object store."""
