@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,12 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=True)
 
 
-def commands() -> list[list[str]]:
-    return [shlex.split(line[2:]) for line in README.splitlines() if line.startswith("$ tfkit ")]
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def commands(title: str = "The main job") -> list[list[str]]:
+    return [shlex.split(line[2:]) for line in section(title).splitlines() if line.startswith("$ tfkit ")]
 
 
 def test_the_commands_of_the_main_job_work_as_shown(folder: Path) -> None:
@@ -51,10 +56,44 @@ def test_the_commands_of_the_main_job_work_as_shown(folder: Path) -> None:
 
 
 def test_the_python_example_runs(folder: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", section("From Python"), re.DOTALL)
     digits = np.array(run(folder, sys.executable, "-c", code).stdout.strip("[] \n").split(), int)
     labels = np.load(ROOT / "sample_models" / "digits_test_labels.npy")[:10]
     assert np.mean(digits == labels) >= 0.9
+
+
+@pytest.fixture
+def old_model(folder: Path) -> Path:
+    """What the section about processors serves: a model written by TensorFlow 1.15, its archive and service JSON."""
+    fixture = ROOT / "tests" / "old_tensorflow" / "fixtures" / "tf_1.15" / "model"
+    shutil.copytree(fixture, folder / "old_model")
+    with tarfile.open(folder / "old_model.tar.gz", "w:gz") as archive:
+        archive.add(fixture, "old_model")
+    (text,) = re.findall(r"```json\n(.*?)```", section("Every processor"), re.DOTALL)
+    (folder / "service.json").write_text(text)
+    warm_up = ("warmup-gen", "old_model", "--input", "features=[[1, 2, 3, 4]]")
+    run(folder, sys.executable, "-m", "tfkit.cli", *warm_up)
+    return folder
+
+
+def test_the_commands_about_processors_work_as_shown(old_model: Path) -> None:
+    shown = commands("Every processor")
+    assert [words[1] for words in shown] == ["runtime", "runtime", "serve", "serve"]
+    for words in shown[:2]:
+        run(old_model, sys.executable, "-m", "tfkit.cli", *words[1:])
+    for words in shown[2:]:
+        options = [str(old_model / word) if (old_model / word).exists() else word for word in words[2:]]
+        with Server(*[word.replace("8500", "0") for word in options]) as server:
+            assert server.ready["tensorflow"] == "1.15.5"
+            ask = ("predict", server.url, "--input", "features=[[1, 2, 3, 4]]")
+            assert "scores" in run(old_model, sys.executable, "-m", "tfkit.cli", *ask).stdout
+
+
+def test_the_python_about_processors_runs(old_model: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", section("Every processor"), re.DOTALL)
+    lines = run(old_model, sys.executable, "-c", code).stdout.split("\n")
+    assert [line.split()[0] for line in lines[:2]] == ["tensorflow_cpu_1.15", "installed"]
+    assert lines[0].split()[1:] == lines[1].split()[1:]
 
 
 def test_the_demo_shows_the_readme_s_commands() -> None:

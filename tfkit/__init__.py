@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         VerdictError,
     )
     from tfkit.export import export_model
+    from tfkit.processors.install import install_runtime, remove_runtime
+    from tfkit.processors.status import list_runtimes
     from tfkit.runtime import Runtime
     from tfkit.savedmodel.inspection import inspect_model
     from tfkit.savedmodel.selection import inspect_signature
@@ -53,6 +55,8 @@ _MODULES = {
         "VerdictError",
     ),
     "tfkit.export": ("export_model",),
+    "tfkit.processors.install": ("install_runtime", "remove_runtime"),
+    "tfkit.processors.status": ("list_runtimes",),
     "tfkit.runtime": ("Runtime",),
     "tfkit.savedmodel.inspection": ("inspect_model",),
     "tfkit.savedmodel.selection": ("inspect_signature",),
@@ -85,6 +89,9 @@ __all__ = [
     "generate_warmup",
     "inspect_model",
     "inspect_signature",
+    "install_runtime",
+    "list_runtimes",
+    "remove_runtime",
     "serve_model",
 ]
 

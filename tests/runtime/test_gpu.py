@@ -44,6 +44,8 @@ print(free.value, total.value)
 def processor(request: pytest.FixtureRequest) -> str:
     """A processor that can use a card here."""
     known = find_processor(request.param)
+    if known.device == "cpu":
+        pytest.skip(f"{known.name}: TensorFlow {known.tensorflow} is a build for the CPU")
     if missing := find_cuda(known).missing:
         pytest.skip(f"{known.name}: {', '.join(missing)} not found here")
     if known.wheel is not None:

@@ -100,7 +100,9 @@ class Library:
     def _load_ops(self, path: Path, framework: str) -> None:
         """Registers the operations of a shared library."""
         if not path.is_file():
-            raise InputError(f"operation library {path}: there is no such file")
+            raise InputError(
+                f"operation library {path}: {'this is no file' if path.exists() else 'there is no such file'}"
+            )
         built_for = [name for name in needed_libraries(path) if name.startswith(_FRAMEWORK)]
         if built_for and framework not in built_for:
             raise InputError(

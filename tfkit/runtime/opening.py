@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfkit.errors import TensorFlowError
+from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime.library import Library
 from tfkit.runtime.options import RuntimeOptions
 from tfkit.savedmodel.checkpoint import check_variables
@@ -17,12 +18,10 @@ from tfkit.savedmodel.reader import find_metagraph, read_metagraphs
 from tfkit.tensors import Signature
 
 # What TensorFlow says of a model that uses what it does not have.
-_TOO_NEW = ("NodeDef mentions attr", "forward compatibility guarantee", "not in the list of")
+_UNKNOWN_OP = "Op type not registered"
+_TOO_NEW = (_UNKNOWN_OP, "NodeDef mentions attr", "forward compatibility guarantee", "not in the list of")
 _TOO_NEW_HINT = "The model was made for a newer TensorFlow than this one: choose a newer processor."
-_NO_OP_HINT = (
-    "The model was made for a newer TensorFlow than this one, or uses operations of a library: choose a newer "
-    "processor, or name the library with --op-library."
-)
+_OP_LIBRARY_HINT = "If the operation comes from a library of its own, name that: --op-library FILE."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def open_session(library: Library, graph: int, model: Opened, tags: Sequence[str
         raise TensorFlowError(
             f"{model.path}: TensorFlow {library.version} cannot load it: {error.message}",
             code=error.code,
-            hint=_hint(error.message),
+            hint=_hint(error.message, options.processor),
         ) from None
 
 
@@ -101,7 +100,10 @@ def _import_graph(library: Library, graph: int, path: Path) -> None:
         library.quick.TF_DeleteBuffer(buffer)
 
 
-def _hint(message: str) -> str:
-    if "Op type not registered" in message:
-        return _NO_OP_HINT
-    return _TOO_NEW_HINT if any(words in message for words in _TOO_NEW) else ""
+def _hint(message: str, processor: str) -> str:
+    hints = []
+    if processor != INSTALLED and any(words in message for words in _TOO_NEW):
+        hints.append(_TOO_NEW_HINT)
+    if _UNKNOWN_OP in message:
+        hints.append(_OP_LIBRARY_HINT)
+    return "\n".join(hints)
