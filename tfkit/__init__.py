@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tfkit.doctor import diagnose
     from tfkit.errors import (
         InputError,
+        LoweringError,
         MessageError,
         MissingError,
         ModelError,
@@ -42,6 +43,7 @@ _MODULES = {
     "tfkit.doctor": ("diagnose",),
     "tfkit.errors": (
         "InputError",
+        "LoweringError",
         "MessageError",
         "MissingError",
         "ModelError",
@@ -70,6 +72,7 @@ __all__ = [
     "Client",
     "DType",
     "InputError",
+    "LoweringError",
     "MessageError",
     "MissingError",
     "ModelError",

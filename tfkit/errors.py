@@ -5,6 +5,7 @@
     ├── UsageError                  2  options that do not go together
     ├── InputError                  3  a file, a value or a request is wrong      HTTP 400
     │   ├── ModelError              3  not a model, or a damaged one
+    │   │   └── LoweringError       3  a model that an older TensorFlow cannot be made to run
     │   ├── SignatureError          3  unknown signature or tensor, dtype, shape  HTTP 400
     │   └── MessageError            3  bytes that are no EAS message              HTTP 400
     │       └── TooLargeError       3  a message that unpacks to too much         HTTP 413
@@ -83,6 +84,10 @@ class ModelError(InputError):
     """A path holds no model, or a damaged one."""
 
     http_status = 500
+
+
+class LoweringError(ModelError):
+    """A model uses what an older TensorFlow does not have, and no rule writes it otherwise."""
 
 
 class SignatureError(InputError):

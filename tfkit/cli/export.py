@@ -1,4 +1,4 @@
-"""``tfkit export``: a Keras model becomes a SavedModel that was run and compared with it."""
+"""``tfkit export``: a model becomes a SavedModel for a processor, run there and compared with its source."""
 
 from __future__ import annotations
 
@@ -18,15 +18,31 @@ if TYPE_CHECKING:
 
 def run(
     *,
-    source: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras file.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A .keras file, or a SavedModel's folder.", show_default=False)
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
     ],
-    signature: Annotated[str, typer.Option(metavar="NAME", help="The signature's name.")] = "serving_default",
+    processor: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="What it shall run on: a name of EAS (see tfkit runtime list), or installed."
+        ),
+    ] = "installed",
+    signature: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The signature's name; of a SavedModel the one to keep.",
+            show_default="serving_default; of a SavedModel all",
+        ),
+    ] = None,
     rename: Annotated[
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Another name for an input or output; may be given several times."),
     ] = None,
+    tags: Annotated[str, typer.Option(help="Tag set of a SavedModel, separated by commas.")] = "serve",
     force: Annotated[bool, typer.Option("--force", help="Replace a SavedModel that is there.")] = False,
     no_verify: Annotated[
         bool,
@@ -51,7 +67,7 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Seed of random inputs.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Export a Keras model as a SavedModel with one signature, run it, and compare it with the model.
+    """Export a model as a SavedModel that runs on a processor, run it there, and compare it with the source.
 
     Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
     """
@@ -63,7 +79,9 @@ def run(
         report = export_model(
             source,
             output,
+            processor=processor,
             signature=signature,
+            tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
             rename=parse_renames(rename or []),
             force=force,
             verify=not no_verify,

@@ -8,7 +8,7 @@ assets.extra/tfkit/1.response.bin     the PredictResponse that the source would 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ REPORT = "export.json"
 MAX_BYTES = 16 << 20
 
 
-def write_evidence(folder: Path, signature: str, samples: Sequence[Sample]) -> tuple[tuple[str, ...], str]:
+def write_evidence(folder: Path, samples: Mapping[str, Sequence[Sample]]) -> tuple[tuple[str, ...], str]:
     """Writes samples into a SavedModel's folder, as many as fit into ``MAX_BYTES``.
+
+    Args:
+        folder: The SavedModel's folder.
+        samples: By the signature that they are for.
 
     Returns:
         The files' paths inside the SavedModel, and a note where some were left out.
@@ -31,7 +35,8 @@ def write_evidence(folder: Path, signature: str, samples: Sequence[Sample]) -> t
     place.mkdir(parents=True, exist_ok=True)
     written: list[str] = []
     size = 0
-    for number, sample in enumerate(samples, start=1):
+    every = [(signature, sample) for signature, some in samples.items() for sample in some]
+    for number, (signature, sample) in enumerate(every, start=1):
         try:
             messages = {
                 f"{number}.request.bin": encode_request(PredictRequest(sample.inputs, signature)),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.eas.structure import structure
+from tfkit.lower.model import LoweringReport
 from tfkit.tensors import Signature
 
 
@@ -59,7 +60,7 @@ class Source:
     """Where an exported model came from.
 
     Attributes:
-        kind: ``keras file`` or ``keras model``.
+        kind: ``keras file``, ``keras model`` or ``SavedModel``.
         name: The file's name, without its folder, or the model's own name.
         sha256: Of the file; empty for a live model.
         keras_version: The Keras that wrote the file, or that holds the live model.
@@ -84,6 +85,7 @@ class ExportReport:
         evidence: Files in the folder that hold the inputs used and the source's outputs.
         notes: What the user should know.
         versions: Versions of tfkit, keras and tensorflow.
+        lowering: What was rewritten for a processor's TensorFlow; ``None`` for the installed one.
         size_bytes: Size of all files.
         elapsed_s: Time it took.
     """
@@ -96,6 +98,7 @@ class ExportReport:
     evidence: tuple[str, ...]
     notes: tuple[str, ...]
     versions: Mapping[str, str]
+    lowering: LoweringReport | None = None
     size_bytes: int = 0
     elapsed_s: float = 0.0
 
@@ -123,4 +126,5 @@ class ExportReport:
             "evidence": list(self.evidence),
             "notes": list(self.notes),
             "versions": dict(self.versions),
+            "lowering": None if self.lowering is None else asdict(self.lowering),
         }

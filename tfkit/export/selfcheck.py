@@ -16,6 +16,7 @@ from tfkit.export.compare import choose_tolerance, compare_output, merge_checks,
 from tfkit.export.frameworks import first_line
 from tfkit.export.report import OutputCheck, SelfCheck
 from tfkit.export.samples import BATCH_SIZES, SPREADS, SampleMaker, items
+from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
 from tfkit.tensors import DType, Signature
 
@@ -100,7 +101,7 @@ class SourceRuns:
             kind = "random" if self._maker.is_random else "the given"
             shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
             raise InputError(
-                f"the Keras model itself fails on {kind} input ({shapes}): {first_line(error)}", hint=_SAMPLES_HINT
+                f"the model itself fails on {kind} input ({shapes}): {first_line(error)}", hint=_SAMPLES_HINT
             ) from error
 
     def _varied(self, samples: tuple[Sample, ...], size: int) -> tuple[Sample, ...]:
@@ -144,7 +145,7 @@ class SourceRuns:
                 compare_output(name, again[name], outputs, tolerance)
             except VerdictError:
                 raise VerdictError(
-                    f"output {name!r} of the Keras model changes from call to call on the same input: "
+                    f"output {name!r} of the model changes from call to call on the same input: "
                     "it samples at random, or keeps state between calls, so that nothing can be compared",
                     hint="Export it with --no-verify, which is recorded.",
                 ) from None
@@ -175,16 +176,23 @@ class SourceRuns:
 
 
 def check_export(
-    folder: Path, signature: Signature, samples: tuple[Sample, ...], limits: Limits, *, seed: int
+    folder: Path,
+    signature: Signature,
+    samples: tuple[Sample, ...],
+    limits: Limits,
+    *,
+    seed: int,
+    processor: str = INSTALLED,
 ) -> SelfCheck:
-    """Runs the samples through the C API and compares.
+    """Runs the samples through the C API of a processor's TensorFlow and compares.
 
     Raises:
         VerdictError: An output differs from the source's.
         TensorFlowError: TensorFlow does not load or run what was written.
+        MissingError: That TensorFlow is not installed.
     """
     checks: list[dict[str, OutputCheck]] = []
-    with Runtime(device="cpu") as runtime:
+    with Runtime(processor, device="cpu") as runtime:
         try:
             model = runtime.load(folder)
             for sample in samples:
@@ -192,7 +200,7 @@ def check_export(
                 checks.append(_compare(sample, outputs, signature, limits))
         except TensorFlowError as error:
             raise type(error)(
-                f"the exported model does not run in TensorFlow's C library: {first_line(error)}",
+                f"the exported model does not run in TensorFlow {runtime.version}'s C library: {first_line(error)}",
                 code=error.code,
                 hint=error.hint or _runtime_hint(error.message),
             ) from error

@@ -1,0 +1,49 @@
+"""Where an export is made fit for a processor, and in which TensorFlow it is proved."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tfkit.errors import MissingError
+from tfkit.processors.catalogue import INSTALLED, find_processor
+from tfkit.processors.libraries import is_installed
+
+_PLAIN = ".plain"
+
+
+@contextmanager
+def plain_folder(staged: Path) -> Iterator[Path]:
+    """A folder inside of the one that is being written, for the export as it is before it is lowered."""
+    folder = staged / _PLAIN
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def move_into(folder: Path, target: Path) -> None:
+    """Moves all that a folder holds into another."""
+    for each in list(folder.iterdir()):
+        each.rename(target / each.name)
+
+
+def proving_processor(processor: str) -> str:
+    """The processor whose TensorFlow proves what was lowered for another: itself, or a GPU's twin for the CPU.
+
+    Raises:
+        MissingError: Neither is installed.
+    """
+    if processor == INSTALLED:
+        return processor
+    twin = find_processor(processor).name.replace("_gpu_", "_cpu_")
+    for each in dict.fromkeys((processor, twin)):
+        if is_installed(find_processor(each)):
+            return each
+    raise MissingError(
+        f"{processor} is not installed, so that the model cannot be proved in it",
+        hint=f"Run: tfkit runtime install {twin}; or export with --no-verify, which is recorded.",
+    )

@@ -1,0 +1,110 @@
+"""Lowers a SavedModel: reads it, rewrites it for a processor's TensorFlow, writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfkit.errors import LoweringError
+from tfkit.lower.flat import FlatModel, read_flat
+from tfkit.lower.rewrite import Problem, rewrite
+from tfkit.lower.target import Target
+from tfkit.lower.write import write_flat
+from tfkit.tensors import SERVE_TAG
+
+_SHOWN_PROBLEMS = 10
+_NEXT = "Take a processor with a newer TensorFlow, or change that layer of the model; `tfkit check` compares them all."
+
+
+@dataclass(frozen=True, slots=True)
+class LoweringReport:
+    """What lowering did to a model.
+
+    Attributes:
+        processor: What it was lowered for.
+        tensorflow: That processor's TensorFlow: ``1.15``.
+        written_by: The TensorFlow that wrote the source.
+        nodes: How many operations were written, functions inlined.
+        applied: How often each operation was written anew.
+    """
+
+    processor: str
+    tensorflow: str
+    written_by: str
+    nodes: int
+    applied: Mapping[str, int]
+
+
+def lower_model(
+    source: str | Path,
+    folder: Path,
+    processor: str,
+    *,
+    tags: Collection[str] | None = (SERVE_TAG,),
+    signatures: Collection[str] | None = None,
+) -> LoweringReport:
+    """Writes a SavedModel so that an older TensorFlow runs it and gives the same numbers.
+
+    The graph is inlined, what the processor's TensorFlow does not have is written with what it has, and every node is
+    then checked against its op and kernel tables. Variables stay the checkpoint that they are.
+
+    Args:
+        source: The SavedModel's folder.
+        folder: An empty folder to write into.
+        processor: The processor.
+        tags: The metagraph's tags.
+        signatures: The signatures to keep; all by default.
+
+    Raises:
+        LoweringError: An operation cannot be made to fit.
+        ModelError: There is no SavedModel, or a damaged one.
+        SignatureError: It has no such signature or tag set.
+        UsageError: There is no such processor.
+    """
+    target = Target(processor)
+    model = read_flat(source, tags, signatures)
+    result = rewrite(model, target)
+    if result.problems:
+        raise LoweringError(describe(model, target, result.problems), hint=_NEXT)
+    write_flat(model, target, folder)
+    return LoweringReport(processor, target.minor, model.tensorflow, len(model.graph.nodes), dict(result.applied))
+
+
+def describe(model: FlatModel, target: Target, problems: Sequence[Problem]) -> str:
+    """What keeps a model from running on a target: each kind of problem once, with a node that has it."""
+    kinds: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.op, problem.misfit.text, problem.refusal), []).append(problem)
+    lines = [f"{model.path} cannot be made to run on {target.processor}:"]
+    for alike in list(kinds.values())[:_SHOWN_PROBLEMS]:
+        lines.append(f"  {_line(model, alike[0])}{f' (and {len(alike) - 1} more like it)' if len(alike) > 1 else ''}")
+    if len(kinds) > _SHOWN_PROBLEMS:
+        lines.append(f"  and {len(kinds) - _SHOWN_PROBLEMS} more")
+    return "\n".join(lines)
+
+
+def _line(model: FlatModel, problem: Problem) -> str:
+    since = f"; the first to take it is {problem.misfit.since}" if problem.misfit.since else ""
+    refusal = f"; it cannot be written otherwise: {problem.refusal}" if problem.refusal else ""
+    function = f" of function {problem.function}" if problem.function else ""
+    signatures = ", ".join(signatures_of(model, problem.node))
+    where = f", for signature {signatures}" if signatures else ""
+    return f"node {problem.node!r}{function}{where}: {problem.misfit.text}{since}{refusal}"
+
+
+def signatures_of(model: FlatModel, node: str) -> list[str]:
+    """The signatures that need a node."""
+    found = []
+    for name, signature in model.signatures.items():
+        seen = set()
+        waiting = [tensor.node for tensor in signature.outputs.values()]
+        while waiting:
+            each = waiting.pop()
+            if each not in seen:
+                seen.add(each)
+                waiting.extend(tensor.node for tensor in each.inputs)
+                waiting.extend(each.controls)
+        if any(each.name == node for each in seen):
+            found.append(name)
+    return found

@@ -1,0 +1,166 @@
+"""What a TensorFlow takes: whether a node fits it as it is, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tfkit.graph.nodes import Node
+from tfkit.lower.flat import count_of
+from tfkit.processors.catalogue import INSTALLED
+from tfkit.processors.ops import Device, Op
+from tfkit.processors.tables import first_with, op_table
+
+# The version of GraphDef that each TensorFlow writes (TF_GRAPH_DEF_VERSION in its core/public/version.h).
+_GRAPH_VERSIONS = {"1.12": 27, "1.14": 38, "1.15": 134, "2.3": 440, "2.4": 561, "2.7": 898, "2.21": 2474}
+# Attributes that say nothing about what is computed: who shares a handle, what gradients would need, hints.
+_HINTS = frozenset(
+    (
+        "debug_name", "allowed_devices", "grad_a", "grad_b", "grad_x", "grad_y", "sparse_gradient",
+        "use_inter_op_parallelism", "parallel_iterations", "bad_indices_policy", "layout", "batch_dims_hint",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a node does not fit.
+
+    Attributes:
+        kind: ``op``, ``attribute``, ``input`` or ``kernel``.
+        text: What is wrong, for people.
+        since: The first TensorFlow that takes it; ``None`` if that is not known.
+    """
+
+    kind: str
+    text: str
+    since: str | None = None
+
+
+class Target:
+    """A processor's TensorFlow, as its tables describe it.
+
+    Attributes:
+        processor: The processor's name.
+        minor: Its TensorFlow: ``1.15``.
+        version: The same to compare: ``(1, 15)``.
+        gpu: Whether it computes on a GPU.
+        graph_version: The version of ``GraphDef`` that it writes.
+    """
+
+    def __init__(self, processor: str) -> None:
+        self.processor = processor
+        self._table = op_table(processor)
+        self._newest = op_table(INSTALLED)
+        self.minor = self._table.minor
+        major, minor = map(int, self.minor.split("."))
+        self.version = (major, minor)
+        self.gpu = self._table.gpu
+        self.graph_version = _GRAPH_VERSIONS[self.minor]
+        self._added: dict[str, list[tuple[str, Any]]] = {}
+
+    def op(self, name: str) -> Op | None:
+        """An op as the target knows it."""
+        return self._table.op(name)
+
+    def has(self, op: str, attribute: str | None = None) -> bool:
+        """Whether the target knows an op, and an attribute of it."""
+        return self._table.knows(op, attribute)
+
+    def has_kernel(self, op: str, types: Mapping[str, Any]) -> bool:
+        """Whether the target computes an op for these dtypes, on its device or on the CPU."""
+        return any(self._table.has_kernel(op, device, types) for device in self._devices)
+
+    @property
+    def _devices(self) -> tuple[Device, ...]:
+        return ("gpu", "cpu") if self.gpu else ("cpu",)
+
+    def misfits(self, node: Node) -> list[Misfit]:
+        """Why the target does not take a node; empty if it does.
+
+        What can be dropped or written out without a change of meaning does not count: ``fit`` does that.
+        """
+        op = self._table.op(node.op)
+        if op is None:
+            return [Misfit("op", f"TensorFlow {self.minor} has no op {node.op}", first_with(node.op))]
+        found = list(self._attribute_misfits(node, op))
+        if not found:
+            found.extend(self._input_misfits(node, op))
+        if not found and op.kernels:
+            found.extend(self._kernel_misfits(node, op))
+        return found
+
+    def _attribute_misfits(self, node: Node, op: Op) -> Iterator[Misfit]:
+        known = op.attributes
+        for name, value in node.attrs.items():
+            if name[0] == "_":
+                continue
+            attribute = known.get(name)
+            if attribute is None:
+                if not self._may_drop(node.op, name, value):
+                    since = first_with(node.op, name)
+                    yield Misfit("attribute", f"{node.op} has no attribute {name} in TensorFlow {self.minor}", since)
+            elif (attribute.allowed or attribute.minimum is not None) and (problem := attribute.problem(value)):
+                yield Misfit("attribute", f"{node.op} of TensorFlow {self.minor}: {problem}")
+        for name in self._missing(node, op):
+            if name not in dict(self._defaults(node.op, op)):
+                yield Misfit("attribute", f"{node.op} of TensorFlow {self.minor} needs an attribute {name}")
+
+    def _missing(self, node: Node, op: Op) -> Iterator[str]:
+        for name, attribute in op.attributes.items():
+            if attribute.default is None and name not in node.attrs:
+                yield name
+
+    def _input_misfits(self, node: Node, op: Op) -> Iterator[Misfit]:
+        wanted = sum(count_of(argument, node.attrs) for argument in op.inputs)
+        if wanted != len(node.inputs):
+            yield Misfit(
+                "input", f"{node.op} takes {wanted} inputs in TensorFlow {self.minor}, this one has {len(node.inputs)}"
+            )
+
+    def _kernel_misfits(self, node: Node, op: Op) -> Iterator[Misfit]:
+        types = op.types_of(node.attrs)
+        if not self.has_kernel(node.op, types):
+            problem = self._table.kernel_problem(node.op, "cpu", types)
+            yield Misfit("kernel", problem, first_with(node.op, types=types))
+
+    def _may_drop(self, op: str, name: str, value: Any) -> bool:
+        """Whether an attribute that the target does not know says nothing that it does not do."""
+        if name in _HINTS:
+            return True
+        newest = self._newest.op(op)
+        attribute = newest.attributes.get(name) if newest is not None else None
+        return attribute is not None and attribute.default is not None and _same(attribute.default, value)
+
+    def _defaults(self, name: str, op: Op) -> list[tuple[str, Any]]:
+        """What a node that leaves it out means by it, where the target would take that for something else."""
+        if name not in self._added:
+            newest = self._newest.op(name)
+            self._added[name] = [
+                (each, attribute.default)
+                for each, attribute in (newest.attributes.items() if newest is not None else ())
+                if attribute.default is not None
+                and each in op.attributes
+                and (op.attributes[each].default is None or not _same(op.attributes[each].default, attribute.default))
+            ]
+        return self._added[name]
+
+    def fit(self, node: Node) -> None:
+        """Writes a node that has no misfits as the target wants it: drops what it does not know, adds what it needs."""
+        op = self._table.op(node.op)
+        if op is None:
+            return
+        attrs = node.attrs
+        if not all(name in op.attributes for name in attrs):
+            node.attrs = attrs = {name: value for name, value in attrs.items() if name in op.attributes}
+        for name, default in self._defaults(node.op, op):
+            if name not in attrs:
+                node.attrs = attrs = {**attrs, name: default}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two attributes are the same; of an empty list nobody knows what it is a list of."""
+    if one.WhichOneof("value") == other.WhichOneof("value") == "list":
+        return bool(one.list == other.list)
+    return bool(one == other)
