@@ -266,7 +266,8 @@ def _smallest_model() -> bytes:
 def _processors() -> Iterator[Finding]:
     """The runtimes that are installed, and the CUDA libraries of each TensorFlow here that can use a card."""
     try:
-        runtimes = list_runtimes()
+        # Their checksums as well, some tenths of a second each: a damaged library is damaged in its middle.
+        runtimes = list_runtimes(verify=True)
     except ImportError:
         return  # told among the packages
     installed = [each for each in runtimes if each.folder is not None]

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.processors.tiny import write_library
+from tests.runtimes import installed_runtime
 from tfkit.doctor import Status, diagnose
 from tfkit.processors.catalogue import find_processor
 from tfkit.processors.libraries import library_paths
@@ -109,7 +110,7 @@ def test_a_cache_that_does_not_exist_yet_is_fine(monkeypatch, tmp_path):
 
 
 def of_the_right_size(name):
-    """Files as large as a runtime's, which is what doctor looks at."""
+    """Files as large as a runtime's, with nothing in them."""
     processor = find_processor(name)
     paths = library_paths(processor)
     paths.c_api.parent.mkdir(parents=True)
@@ -120,21 +121,19 @@ def of_the_right_size(name):
 
 
 def test_installed_runtimes_and_their_cuda_are_looked_at(monkeypatch, tmp_path):
-    """One that is whole, one that was cut off, and one for the GPU that needs all of CUDA to load."""
+    """One that was overwritten, one that was cut off, and one for the GPU that needs all of CUDA to load."""
     monkeypatch.setenv("TFKIT_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     for name in ("tensorflow_cpu_1.15", "tensorflow_gpu_1.12"):
         of_the_right_size(name)
-    os.truncate(of_the_right_size("tensorflow_cpu_2.4").c_api, 5)
+    os.truncate(of_the_right_size("tensorflow_cpu_2.4").framework, 5)
     diagnosis = diagnose()
     assert found(diagnosis, "processors").detail == "3 of 11 are installed"
-    whole = found(diagnosis, "tensorflow_cpu_1.15")
-    assert (whole.status, whole.advice) == (Status.OK, "")
-    assert "TensorFlow 1.15.5, 0.3 GB in" in whole.detail
-    damaged = found(diagnosis, "tensorflow_cpu_2.4")
-    assert damaged.status is Status.WARNING
-    assert "damaged: 5 bytes" in damaged.detail
-    assert damaged.advice == "tfkit runtime install tensorflow_cpu_2.4 --force"
+    for name, damage in (("tensorflow_cpu_1.15", "damaged: its SHA-256"), ("tensorflow_cpu_2.4", "damaged: 5 bytes")):
+        damaged = found(diagnosis, name)
+        assert damaged.status is Status.WARNING
+        assert damage in damaged.detail
+        assert damaged.advice == f"tfkit runtime install {name} --force"
     cuda = found(diagnosis, "CUDA of tensorflow_gpu_1.12")
     assert cuda.status is Status.WARNING
     assert "libcudnn.so.7 not found in" in cuda.detail
@@ -150,3 +149,12 @@ def test_all_of_cuda_is_fine(monkeypatch, tmp_path):
         write_library(tmp_path / name)
     cuda = found(diagnose(), "CUDA of tensorflow_gpu_1.12")
     assert (cuda.status, cuda.detail) == (Status.OK, f"7 libraries in {tmp_path}")
+
+
+@pytest.mark.network
+def test_an_installed_runtime_that_is_whole_is_fine(monkeypatch):
+    installed_runtime("tensorflow_cpu_1.15")
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    whole = found(diagnose(), "tensorflow_cpu_1.15")
+    assert (whole.status, whole.advice) == (Status.OK, "")
+    assert "TensorFlow 1.15.5, 0.3 GB in" in whole.detail

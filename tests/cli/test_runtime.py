@@ -116,6 +116,26 @@ def test_a_wheel_that_is_not_pypi_s_is_refused(home: Path, tmp_path: Path, monke
     assert [path.suffix for path in (home / "runtimes").iterdir()] == [".lock"]
 
 
+def test_the_installed_tensorflow_is_pip_s_to_install(home: Path) -> None:
+    for word in ("install", "remove"):
+        done = run(word, INSTALLED)
+        assert done.returncode == 2
+        assert "python -m pip installs and removes it" in done.stderr
+
+
+def test_one_wheel_is_not_for_several_processors(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.whl").write_bytes(b"")
+    done = run("install", "tensorflow_cpu_*", "--from", str(tmp_path / "a.whl"))
+    assert done.returncode == 2
+    assert "is one wheel, and 6 processors are named" in done.stderr
+
+
+def test_json_comes_even_if_one_fails(home: Path, tmp_path: Path) -> None:
+    done = run("install", NAME, "--from", str(tmp_path), "--json")
+    assert done.returncode == 4
+    assert json.loads(done.stdout) == {"runtimes": []}
+
+
 def test_a_folder_without_the_wheel_is_told(home: Path, tmp_path: Path) -> None:
     done = run("install", "tensorflow_cpu_2.7", "--from", str(tmp_path))
     assert done.returncode == 4

@@ -80,7 +80,7 @@ class Fixture:
     def cases(self, of: str = "model") -> list[Case]:
         """The recorded runs of ``model``, ``frozen`` or ``addons``."""
         return [
-            Case(each.get("signature", ""), _arrays(each["inputs"]), _arrays(each["outputs"]))
+            Case(each.get("signature", ""), read_arrays(each["inputs"]), read_arrays(each["outputs"]))
             for each in self._recorded[of]
         ]
 
@@ -100,7 +100,8 @@ class Fixture:
 FIXTURES = tuple(Fixture(minor) for minor in MINORS)
 
 
-def _arrays(recorded: dict[str, Any]) -> dict[str, Array]:
+def read_arrays(recorded: dict[str, Any]) -> dict[str, Array]:
+    """The arrays of a record, by name."""
     return {name: _array(**each) for name, each in recorded.items()}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tfkit.errors import UsageError
 from tfkit.processors.home import tfkit_home
 
 
@@ -24,3 +25,9 @@ def test_else_it_is_the_platform_s_folder_for_caches(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TFKIT_HOME", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert tfkit_home() == tmp_path / "tfkit"
+
+
+def test_the_home_of_a_user_who_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFKIT_HOME", "~no-such-user/tfkit")
+    with pytest.raises(UsageError, match=r"TFKIT_HOME is '~no-such-user/tfkit'"):
+        tfkit_home()

@@ -173,6 +173,13 @@ def test_an_index_whose_file_is_not_what_it_lists_is_told(tiny: Processor, packa
     assert left_behind() == []
 
 
+def test_a_wheel_that_pip_cannot_read_is_named(tiny: Processor, wheel: Path, index_url: str) -> None:
+    wheel.write_bytes(b"no archive")
+    with pytest.raises(InputError, match=f"{FILENAME}, as the index gives it, is no wheel"):
+        install_runtime(tiny)
+    assert left_behind() == []
+
+
 def test_constraints_of_the_user_s_environment_do_not_count(
     tiny: Processor, index_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,4 +306,27 @@ def test_a_library_that_is_not_in_the_wheel_is_told(tiny: Processor, wheel: Path
     other = replace(tiny.wheel, c_api=replace(tiny.wheel.c_api, member="tiny/none.so"))
     with pytest.raises(InputError, match="cannot be unpacked"):
         install_runtime(replace(tiny, wheel=other), source=wheel)
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_something_else_at_the_name_is_replaced_and_removed(
+    tiny: Processor, wheel: Path, tmp_path: Path, kind: str
+) -> None:
+    """A file, or a link to nowhere."""
+    runtimes_folder().mkdir(parents=True)
+    target = runtimes_folder() / tiny.name
+    for change in (remove_runtime, lambda known: install_runtime(known, source=wheel)):
+        target.write_text("") if kind == "file" else target.symlink_to(tmp_path / "nowhere")
+        assert change(tiny)
+    check_library(tiny, thorough=True)
+    assert left_behind() == [tiny.name]
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_wheel_that_is_here_needs_no_room_for_itself(tiny: Processor, wheel: Path) -> None:
+    assert tiny.wheel is not None
+    huge = replace(tiny.wheel.framework, size_bytes=shutil.disk_usage("/").total * 2)
+    with pytest.raises(MissingError, match=r"takes \d+ MB\n"):
+        install_runtime(replace(tiny, wheel=replace(tiny.wheel, framework=huge)), source=wheel)
     assert left_behind() == []

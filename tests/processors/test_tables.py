@@ -367,3 +367,16 @@ def test_a_table_is_what_its_library_says(runtime: Runtime) -> None:
     said = read_lists(table.processor, runtime.version, table.gpu, runtime.op_list(), runtime.kernel_list())
     assert sorted(said.ops) == list(table), "run `make tables`"
     assert all(set(table.kernels(name)) == set(said.kernels.get(name, ())) for name in said.ops)
+
+
+def test_ops_can_be_told_apart_in_sets_and_dictionaries() -> None:
+    table = op_table("tensorflow_cpu_1.15")
+    assert len({table.op("MatMul"), table.op("Conv2D"), table.op("MatMul")}) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"device": "GPU"}, {"types": {"T": "float32"}}])
+def test_devices_and_dtypes_that_are_none_are_refused(wrong: dict) -> None:
+    """Rather than answered with no."""
+    for ask in (op_table("tensorflow_cpu_1.15").has_kernel, op_table("tensorflow_cpu_1.15").kernel_problem, first_with):
+        with pytest.raises(ValueError, match=r"'GPU'|'float32'"):
+            ask("MatMul", **wrong)

@@ -51,7 +51,19 @@ def test_memory_of_a_card() -> None:
     assert fields(fields(RuntimeOptions().config())[GPU_OPTIONS]) == {ALLOW_GROWTH: 1}
 
 
-@pytest.mark.parametrize("wrong", [{"device": "tpu"}, {"device": "gpu:"}, {"gpu_memory_fraction": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"device": "tpu"},
+        {"device": "gpu:"},
+        {"device": "gpu:\u0663"},
+        {"gpu_memory_fraction": 1.5},
+        {"intra_op_threads": -1},
+        {"intra_op_threads": 2**32 - 1},
+        {"inter_op_threads": -2},
+        {"inter_op_threads": 1025},
+    ],
+)
 def test_what_makes_no_sense_is_refused(wrong: dict) -> None:
     with pytest.raises(UsageError):
         RuntimeOptions(**wrong)

@@ -23,6 +23,7 @@ from tfkit.errors import (
     RuntimeCrashError,
     SignatureError,
     TensorFlowError,
+    TfkitError,
     UsageError,
 )
 from tfkit.runtime import Runtime
@@ -250,3 +251,28 @@ def test_a_runtime_can_be_used_after_its_close() -> None:
         assert model.predict({"x": np.ones((1, 2), np.float32)})["total"].tolist() == [2]
     finally:
         runtime.close()
+
+
+def test_a_model_of_another_runtime_is_refused(runtime: Runtime) -> None:
+    """The worker's numbers for models begin at 1 in each: the answer would be another model's."""
+    model = runtime.load(echo_model())
+    other = Runtime(device="cpu")
+    for use in (lambda: other.run(model, {}, signature=None, outputs=[]), lambda: other.unload(model)):
+        with pytest.raises(UsageError, match="another runtime loaded this model"):
+            use()
+
+
+def test_a_bug_in_the_process_is_an_error_and_the_process_goes_on(runtime: Runtime) -> None:
+    model = runtime.load(echo_model())
+    process = runtime._process
+    with pytest.raises(TfkitError, match=r"(?s)Traceback.*KeyError: 10000") as caught:
+        runtime._call("predict", {}, session=10_000, signature=None, outputs=[])
+    assert caught.value.exit_code == 70
+    assert model.predict({"x": np.ones((1, 2), np.float32)})["total"].tolist() == [2]
+    assert runtime._process is process
+
+
+def test_what_is_no_array_is_refused_by_name(runtime: Runtime) -> None:
+    model = runtime.load(echo_model())
+    with pytest.raises(InputError, match="input 'x' is a list: expected a numpy array"):
+        model.predict({"x": [[1.0, 2.0]]})  # type: ignore[dict-item]  # what an unchecked program may do

@@ -60,10 +60,22 @@ def test_a_placeholder_without_a_shape_has_an_unknown_rank(tmp_path):
     assert (placeholder.dtype, placeholder.shape) == (DType.INVALID, None)
 
 
+@pytest.mark.parametrize(("producer", "shape"), [(0, None), (21, None), (22, ())])
+def test_an_empty_shape_is_an_unknown_one_up_to_version_21(tmp_path, producer, shape):
+    graph = proto.message("tensorflow.GraphDef")()
+    graph.versions.producer = producer
+    for op in ("Placeholder", "PlaceholderWithDefault"):
+        graph.node.add(name=op, op=op).attr["shape"].shape.SetInParent()
+    (tmp_path / "graph.pb").write_bytes(graph.SerializeToString())
+    plain, with_default = read_frozen_graph(tmp_path / "graph.pb").placeholders
+    assert (plain.shape, with_default.shape) == (shape, ())
+
+
 def test_a_graph_with_variables_is_not_called_frozen(tmp_path):
     file = write_graph(tmp_path, ("x", "Placeholder"), ("w", "VarHandleOp"), ("y", "Identity", "x"))
-    with pytest.raises(ModelError, match="is a graph with 1 variables, without their values"):
+    with pytest.raises(ModelError, match="is a graph with 1 variables, without their values") as raised:
         read_signatures(file)
+    assert "EAS serves it" not in raised.value.hint
 
 
 def test_a_cycle_in_the_graph_ends(tmp_path):

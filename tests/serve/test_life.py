@@ -104,6 +104,8 @@ def test_what_keeps_a_service_from_starting(tmp_path: Path) -> None:
     assert (code, "gpu:63" in log) == (4, True)
     code, log = failed_start(echo_model(), "--device", "tpu")
     assert (code, "gpu:N" in log) == (2, True)
+    code, log = failed_start(echo_model(), "--intra-op-threads", str(2**32 - 1))
+    assert (code, "0 to 1024" in log) == (2, True)
     code, log = failed_start(echo_model(), "--token-file", tmp_path / "no-token", "--port", "0")
     assert (code, "no-token" in log) == (3, True)
     (tmp_path / "empty").write_text("\n")

@@ -172,3 +172,25 @@ def test_a_frozen_graph_s_outputs_have_to_be_named(frozen, output):
     with pytest.raises(SignatureError, match=r"'score:0'(?s:.)*scores:0"):
         generate_warmup(frozen, output, fetch=["score:0"])
     assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["^scores", "scores:00", "scores:", "images:1"])
+def test_what_no_service_takes_for_a_tensor_is_refused(frozen, output, name):
+    with pytest.raises(SignatureError, match="tensor"):
+        generate_warmup(frozen, output, fetch=[name])
+    assert not output.exists()
+
+
+def test_a_frozen_graph_has_no_signature_to_name(frozen, output):
+    with pytest.raises(SignatureError, match="no signature 'predict'"):
+        generate_warmup(frozen, output, fetch=["scores"], signature="predict")
+
+
+def test_a_frozen_graph_s_inputs_are_called_as_they_are_given(frozen, output):
+    """What has a default need not be given, but may be."""
+    generate_warmup(frozen, output, inputs=["images:0=[[1, 2]]", "keep=0.5"], fetch=["scores"])
+    request = read_warmup(output)
+    assert {name: array.tolist() for name, array in request.inputs.items()} == {"images:0": [[1, 2]], "keep": 0.5}
+    (output.parent / "sample.bin").write_bytes(output.read_bytes())
+    generate_warmup(frozen, output, inputs=[f"@{output.parent / 'sample.bin'}"], fetch=["scores"], force=True)
+    assert list(read_warmup(output).inputs) == ["images:0", "keep"]

@@ -72,18 +72,24 @@ def install(
     Example: tfkit runtime install tensorflow_cpu_1.15
     """
     from tfkit.cli.progress import install_progress
+    from tfkit.errors import UsageError
     from tfkit.processors.install import install_runtime
     from tfkit.processors.libraries import is_installed
 
     report: list[dict[str, Any]] = []
-    for processor in _selected(names, everything):
-        there = is_installed(processor) and not force
-        with install_progress(processor.name) as progress:
-            paths = install_runtime(processor, source=source, progress=progress, force=force)
-        note(f"{processor.name} {'is already' if there else 'installed'} in {paths.c_api.parent}")
-        report.append({"name": processor.name, "path": str(paths.c_api.parent), "already_installed": there})
-    if as_json:
-        print_json({"runtimes": report})
+    selected = _selected(names, everything)
+    if source is not None and source.is_file() and len(selected) > 1:
+        raise UsageError(f"--from {source} is one wheel, and {len(selected)} processors are named: give their folder")
+    try:
+        for processor in selected:
+            there = is_installed(processor) and not force
+            with install_progress(processor.name) as progress:
+                paths = install_runtime(processor, source=source, progress=progress, force=force)
+            note(f"{processor.name} {'is already' if there else 'installed'} in {paths.c_api.parent}")
+            report.append({"name": processor.name, "path": str(paths.c_api.parent), "already_installed": there})
+    finally:
+        if as_json:  # also what was installed before one failed
+            print_json({"runtimes": report})
 
 
 @group.command()

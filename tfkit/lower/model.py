@@ -77,8 +77,7 @@ def describe(model: FlatModel, target: Target, problems: Sequence[Problem]) -> s
     for problem in problems:
         kinds.setdefault((problem.op, problem.misfit.text, problem.refusal), []).append(problem)
     lines = [f"{model.path} cannot be made to run on {target.processor}:"]
-    for alike in list(kinds.values())[:_SHOWN_PROBLEMS]:
-        lines.append(f"  {_line(model, alike[0])}{f' (and {len(alike) - 1} more like it)' if len(alike) > 1 else ''}")
+    lines.extend(f"  {_line(model, alike[0])}{_more(alike)}" for alike in list(kinds.values())[:_SHOWN_PROBLEMS])
     if len(kinds) > _SHOWN_PROBLEMS:
         lines.append(f"  and {len(kinds) - _SHOWN_PROBLEMS} more")
     return "\n".join(lines)
@@ -91,6 +90,10 @@ def _line(model: FlatModel, problem: Problem) -> str:
     signatures = ", ".join(signatures_of(model, problem.node))
     where = f", for signature {signatures}" if signatures else ""
     return f"node {problem.node!r}{function}{where}: {problem.misfit.text}{since}{refusal}"
+
+
+def _more(alike: Sequence[Problem]) -> str:
+    return f" (and {len(alike) - 1} more like it)" if len(alike) > 1 else ""
 
 
 def signatures_of(model: FlatModel, node: str) -> list[str]:

@@ -164,10 +164,10 @@ def find_processor(name: str) -> Processor:
 
 
 def select_processors(patterns: Iterable[str]) -> tuple[Processor, ...]:
-    """EAS's processors by name or pattern, in EAS's order.
+    """Processors by name or pattern, in EAS's order.
 
     Args:
-        patterns: Names, or patterns as the shell has them: ``tensorflow_cpu_*``.
+        patterns: Names, or patterns as the shell has them: ``tensorflow_cpu_*``; these stand for EAS's alone.
 
     Raises:
         UsageError: A pattern fits none.
@@ -177,11 +177,11 @@ def select_processors(patterns: Iterable[str]) -> tuple[Processor, ...]:
     """
     wanted: set[str] = set()
     for pattern in patterns:
-        fitting = fnmatch.filter(PROCESSORS, pattern)
+        fitting = [INSTALLED] if pattern == INSTALLED else fnmatch.filter(PROCESSORS, pattern)
         if not fitting:
-            raise UsageError(f"no processor is named {pattern!r}", hint=nearest(pattern, PROCESSORS))
+            raise UsageError(f"no processor is named {pattern!r}", hint=nearest(pattern, (*PROCESSORS, INSTALLED)))
         wanted.update(fitting)
-    return tuple(_CATALOGUE[name] for name in PROCESSORS if name in wanted)
+    return tuple(find_processor(name) for name in (*PROCESSORS, INSTALLED) if name in wanted)
 
 
 def all_processors() -> tuple[Processor, ...]:

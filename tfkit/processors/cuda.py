@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,6 +80,13 @@ def find_cuda(processor: Processor) -> CudaLibraries:
     return CudaLibraries(tuple(found), tuple(missing), (*folders, _CACHE, *system))
 
 
+def missing_advice(processor: Processor, cuda: CudaLibraries) -> str:
+    """How to get the CUDA libraries that a search did not find; empty if it found all."""
+    driver = "Install the driver of the card." if DRIVER in cuda.missing else ""
+    others = processor.cuda_advice if set(cuda.missing) - {DRIVER} else ""
+    return " ".join(filter(None, (driver, others)))
+
+
 def _fits(path: Path, wanted: tuple[str, ...]) -> bool:
     """Whether a library is there, and is linked to none of the wanted libraries in another version.
 
@@ -116,9 +123,16 @@ def _loader_cache() -> dict[str, list[Path]]:
     command = shutil.which("ldconfig", path=f"{os.environ.get('PATH', os.defpath)}:/sbin:/usr/sbin")
     if command is None:
         return {}
+    return _listed_by(command)
+
+
+@cache
+def _listed_by(ldconfig: str) -> dict[str, list[Path]]:
+    import subprocess  # not needed to ask for a card
+
     try:
         listed = subprocess.run(
-            [command, "-p"], capture_output=True, text=True, errors="replace", timeout=_LDCONFIG_S, check=False
+            [ldconfig, "-p"], capture_output=True, text=True, errors="replace", timeout=_LDCONFIG_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return {}

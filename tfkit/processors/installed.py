@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pathlib import Path
 _DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu", "tensorflow-rocm", "tf-nightly", "tf-nightly-cpu")
 # In build_info.py, which TensorFlow's build writes: ('cuda_version', '12.5.1'), ('is_cuda_build', True)
 _BUILD_INFO = ("python", "platform", "build_info.py")
-_ENTRY = re.compile(r"\('(\w+)', (?:'([^']*)'|(True|False))\)")
+_ENTRY = r"\('(\w+)', (?:'([^']*)'|(True|False))\)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,8 @@ def installed_tensorflow() -> InstalledTensorFlow | None:
 
 
 def _version() -> str:
+    from importlib import metadata  # slow to import, and of no use to EAS's processors
+
     for distribution in _DISTRIBUTIONS:
         try:
             return metadata.version(distribution)
@@ -63,4 +64,4 @@ def _build_info(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     text = path.read_text(encoding="utf-8", errors="replace")
-    return {found[1]: found[2] or found[3] or "" for found in _ENTRY.finditer(text)}
+    return {found[1]: found[2] or found[3] or "" for found in re.finditer(_ENTRY, text)}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tfkit.tensors import DType
 
 # XLA_CPU is a device that every session of TensorFlow 1.12 to 2.3 has: what has no kernel on the CPU is placed there,
 # and compiled anew for each shape, or refused when it runs. So it is in PyPI's wheels; of EAS's builds nobody knows.
 Device = Literal["cpu", "gpu", "xla_cpu"]
+_DEVICES = get_args(Device)
 Scalar = int | float | str
 Constraint = tuple[str, frozenset[Scalar]]
 Value = Scalar | tuple[Scalar, ...] | list[Any]
@@ -159,7 +160,7 @@ class Op:
     name: str
     inputs: tuple[Argument, ...] = ()
     outputs: tuple[Argument, ...] = ()
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    attributes: Mapping[str, Attribute] = field(default_factory=dict, hash=False)
     kernels: tuple[Kernel, ...] = ()
     deciding: tuple[str, ...] = ()
     stateful: bool = False
@@ -177,9 +178,12 @@ class Op:
 
     def has_kernel(self, device: Device, types: Mapping[str, Value]) -> bool:
         """Whether a node with these attributes (as plain values) finds a kernel; see ``OpTable.has_kernel``."""
+        check_device(device)
         attributes = self.attributes
         for name, value in types.items():
             attribute = attributes.get(name)
+            if isinstance(value, str) and attribute is not None and attribute.holds_dtypes:
+                raise ValueError(f"{name}={value!r}: dtypes are numbers here, such as DType.FLOAT")
             if attribute is None or (attribute.allowed and not attribute.allows(value)):
                 return False
         return any(kernel.fits(device) and not any(self._misfits(kernel, types)) for kernel in self.kernels)
@@ -219,6 +223,12 @@ class Op:
 
     def _text(self, constraints: Iterable[Constraint]) -> str:
         return " with ".join(f"{name}={self.attributes[name].text(_sorted(allowed))}" for name, allowed in constraints)
+
+
+def check_device(device: str) -> None:
+    """Raises ``ValueError`` for what is no device of an op table."""
+    if device not in _DEVICES:
+        raise ValueError(f"device {device!r}: expected one of {', '.join(_DEVICES)}")
 
 
 def plain_value(value: Any) -> Scalar | tuple[Scalar, ...] | None:

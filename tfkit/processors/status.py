@@ -8,7 +8,7 @@ from typing import Any
 
 from tfkit.errors import MissingError
 from tfkit.processors.catalogue import Processor, all_processors
-from tfkit.processors.cuda import DRIVER, CudaLibraries, find_cuda, has_card
+from tfkit.processors.cuda import CudaLibraries, find_cuda, has_card, missing_advice
 from tfkit.processors.libraries import LibraryPaths, check_library, check_platform, find_library, library_paths
 
 
@@ -115,7 +115,7 @@ def _devices(processor: Processor, cuda: CudaLibraries) -> tuple[tuple[str, ...]
         return (), error.message, error.hint
     if processor.device == "cpu":
         return ("cpu",), "", ""
-    lacking, advice = [], _advice(processor, cuda)
+    lacking, advice = [], missing_advice(processor, cuda)
     if not has_card():
         lacking.append("this machine has no NVIDIA card")
         advice = ""
@@ -125,10 +125,3 @@ def _devices(processor: Processor, cuda: CudaLibraries) -> tuple[tuple[str, ...]
     if cuda.missing and processor.links_cuda:
         return (), f"it does not load without CUDA: {reason}", advice
     return (("cpu",), reason, advice) if lacking else (("gpu", "cpu"), "", "")
-
-
-def _advice(processor: Processor, cuda: CudaLibraries) -> str:
-    """How to get the CUDA libraries that are missing."""
-    driver = "Install the driver of the card." if DRIVER in cuda.missing else ""
-    others = processor.cuda_advice if set(cuda.missing) - {DRIVER} else ""
-    return " ".join(filter(None, (driver, others)))

@@ -25,7 +25,7 @@ from typing import Any
 
 from tfkit import proto
 from tfkit.errors import UsageError, nearest
-from tfkit.processors.ops import Argument, Attribute, Device, Kernel, Op, Value, plain_value
+from tfkit.processors.ops import Argument, Attribute, Device, Kernel, Op, Value, check_device, plain_value
 
 __all__ = ["FILE", "OpTable", "first_with", "op_table"]
 
@@ -107,7 +107,11 @@ class OpTable:
             types: Its attributes, as ``Op.types_of`` finds them: dtypes, tuples of dtypes for a list, strings such as
                 ``data_format``. One that is not given and has no default counts as fitting; one that the op does not
                 have, as fitting nothing.
+
+        Raises:
+            ValueError: There is no such device, or a dtype is not given as a number.
         """
+        check_device(device)
         if device == "gpu" and not self.gpu:
             return False
         found = self.op(op)
@@ -115,6 +119,7 @@ class OpTable:
 
     def kernel_problem(self, op: str, device: Device = "cpu", types: Mapping[str, Value] = _NO_TYPES) -> str:
         """Why a node finds no kernel, for people; empty if it finds one. Arguments as in ``has_kernel``."""
+        check_device(device)
         if device == "gpu" and not self.gpu:
             return f"{self.processor} has no GPU"
         found = self.op(op)
@@ -150,7 +155,11 @@ def first_with(
 
     Returns:
         ``None`` if not even the installed TensorFlow has it.
+
+    Raises:
+        ValueError: There is no such device, or a dtype is not given as a number.
     """
+    check_device(device)
     for table in _all_tables().values():
         of_device = table.gpu == (device == "gpu") or table.processor == "installed"
         if of_device and table.knows(op, attribute) and (not types or table.has_kernel(op, device, types)):

@@ -7,26 +7,30 @@ load one.
 from __future__ import annotations
 
 import ctypes
+import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from tfkit.errors import InputError, MissingError, TensorFlowError
-from tfkit.processors.catalogue import find_processor
+from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.processors.elf import needed_libraries
-from tfkit.processors.libraries import find_library
+from tfkit.processors.libraries import check_library, find_library
 from tfkit.runtime.cuda import preload_cuda
 from tfkit.runtime.options import RuntimeOptions
 from tfkit.runtime.prototypes import LONG, QUICK, TfBuffer
-from tfkit.runtime.quiet import quiet_stderr
+from tfkit.runtime.quiet import quiet_stderr, set_log_level
 
 _FIRST_WITH_STRING_RECORDS = (2, 4)
 _FIRST_TO_RUN_ON_CALLER = (1, 14)
 _FRAMEWORK = "libtensorflow_framework.so"
 _OP_LIBRARY_HINT = "An operation library is built for one version of TensorFlow: get the one for this version."
+
+logger = logging.getLogger("tfkit.runtime")
 
 
 class Library:
@@ -49,11 +53,13 @@ class Library:
 
         self.options = options
         paths = find_library(options.processor)
-        with quiet_stderr():
+        set_log_level()
+        # The TensorFlows of EAS's processors write nothing here but what their log level lets through.
+        with quiet_stderr() if options.processor == INSTALLED else nullcontext():
             preload_cuda(find_processor(options.processor), options)
             # Loaded by its full path the framework satisfies the C API's dependency without LD_LIBRARY_PATH.
-            _open(paths.framework)
-            self.long: Any = _open(paths.c_api)
+            _open(paths.framework, options.processor)
+            self.long: Any = _open(paths.c_api, options.processor)
         self.quick: Any = ctypes.PyDLL(str(paths.c_api), handle=self.long._handle)  # noqa: SLF001  # ctypes has no other name for it
         for library, prototypes in ((self.quick, QUICK), (self.long, LONG)):
             for name, (result, arguments) in prototypes.items():
@@ -65,8 +71,7 @@ class Library:
         self.runs_on_caller = minor >= _FIRST_TO_RUN_ON_CALLER
         for path in options.op_libraries:
             self._load_ops(path, paths.framework.name)
-        with quiet_stderr():
-            self._find_devices()
+        self._find_devices()
 
     @classmethod
     def load(cls, options: RuntimeOptions | None = None) -> Library:
@@ -89,10 +94,10 @@ class Library:
         with cls._lock:
             if cls._loaded is None:
                 cls._loaded = cls(options)
-            held = cls._loaded.options
-            if (held.processor, held.op_libraries) != (options.processor, options.op_libraries):
+            if cls._loaded.options != options:
                 raise MissingError(
-                    f"this process runs TensorFlow {cls._loaded.version}, and one process holds one TensorFlow",
+                    f"this process runs TensorFlow {cls._loaded.version} with other options, and one process holds one "
+                    "TensorFlow",
                     hint="Use tfkit.Runtime, which runs the model in a process of its own.",
                 )
             return cls._loaded
@@ -110,14 +115,19 @@ class Library:
                 f"{self.version} has {framework}",
                 hint=_OP_LIBRARY_HINT,
             )
+        # Before: what runs as it is loaded can end the process.
+        logger.info("loading the operation library %s", path)
+        before = len(self.op_list())
         try:
             with self.status() as status:
-                self.long.TF_LoadLibrary(str(path.absolute()).encode(), status)
+                self.long.TF_LoadLibrary(os.fsencode(path.absolute()), status)
         except TensorFlowError as error:
             raise InputError(
                 f"operation library {path} cannot be loaded into TensorFlow {self.version}: {error.message}",
                 hint=_OP_LIBRARY_HINT,
             ) from None
+        if len(self.op_list()) == before:
+            logger.warning("operation library %s registers no operation that TensorFlow did not have", path)
 
     def _find_devices(self) -> None:
         """Makes TensorFlow look for its devices now: the first session does, and is loud about missing GPUs.
@@ -179,10 +189,12 @@ class Library:
             self.quick.TF_DeleteBuffer(pointer)
 
 
-def _open(path: Path) -> ctypes.CDLL:
+def _open(path: Path, processor: str) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(path), mode=ctypes.RTLD_LOCAL)
     except OSError as error:
+        if processor != INSTALLED:
+            check_library(find_processor(processor), thorough=True)  # if it is damaged, that is the reason
         raise MissingError(
             f"{path}: cannot be loaded: {error}", hint="Run `tfkit doctor` to see what is missing."
         ) from error

@@ -11,7 +11,15 @@ from tfkit.errors import UsageError
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.proto.wire import write_varint
 
-_DEVICE = re.compile(r"auto|cpu|gpu|gpu:\d{1,4}")
+MOST_THREADS = 1024
+"""More than that is a mistake, and at 2**31 TensorFlow aborts."""
+
+_DEVICE = re.compile(r"auto|cpu|gpu|gpu:[0-9]{1,4}")
+
+
+def is_device(text: str) -> bool:
+    """Whether it is ``auto``, ``cpu``, ``gpu`` or ``gpu:N``."""
+    return bool(_DEVICE.fullmatch(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,13 @@ class RuntimeOptions:
 
     def __post_init__(self) -> None:
         """Checks what the types do not say; raises ``UsageError``."""
-        if not _DEVICE.fullmatch(self.device):
+        if not is_device(self.device):
             raise UsageError(f"device {self.device!r}: expected auto, cpu, gpu or gpu:N")
         if not 0 <= self.gpu_memory_fraction <= 1:
             raise UsageError(f"GPU memory fraction {self.gpu_memory_fraction}: expected 0 to 1")
+        for name, least in (("intra_op_threads", 0), ("inter_op_threads", -1)):
+            if not least <= getattr(self, name) <= MOST_THREADS:
+                raise UsageError(f"{name} {getattr(self, name)}: expected {least} to {MOST_THREADS}")
 
     @property
     def wants_gpu(self) -> bool:

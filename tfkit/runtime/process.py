@@ -13,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import numpy as np
+
 from tfkit import errors
 from tfkit.arrays import Array
-from tfkit.errors import RuntimeCrashError, TensorFlowError, TfkitError
+from tfkit.errors import InputError, RuntimeCrashError, TensorFlowError, TfkitError, UsageError
 from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.runtime.child import child_command
 from tfkit.runtime.frames import encode_frame, read_frame, write_frame
@@ -94,6 +96,7 @@ class Runtime:
 
     def run(self, model: LoadedModel, inputs: Mapping[str, Array], **arguments: Any) -> dict[str, Array]:
         """Runs a model that this runtime loaded; see ``LoadedModel.predict``."""
+        self._check_owned(model)
         with self._lock:
             self._ensure_started()
             if model.generation != self._generation:
@@ -102,9 +105,14 @@ class Runtime:
 
     def unload(self, model: LoadedModel) -> None:
         """Gives a model's memory back, if the process that loaded it still runs."""
+        self._check_owned(model)
         with self._lock:
             if self._process is not None and model.generation == self._generation:
                 self._call("unload", {}, session=model.session)
+
+    def _check_owned(self, model: LoadedModel) -> None:
+        if model.runtime is not self:
+            raise UsageError(f"{model.path}: another runtime loaded this model", hint="Use LoadedModel.predict.")
 
     def op_list(self) -> bytes:
         """Every operation that this TensorFlow has: a serialized ``tensorflow.OpList``."""
@@ -216,7 +224,10 @@ class Runtime:
 class LoadedModel:
     """A model in a ``Runtime``; loaded again by itself after a crash.
 
+    It stays loaded until it is closed, or the runtime is; forgetting it does not unload it.
+
     Attributes:
+        runtime: Where it is loaded.
         path: The SavedModel's folder, or the frozen graph's file.
         tags: Its tag set.
         devices: What TensorFlow may compute it on.
@@ -225,8 +236,8 @@ class LoadedModel:
     """
 
     def __init__(self, runtime: Runtime, path: Path, tags: tuple[str, ...]) -> None:
-        self._runtime = runtime
         self._closed = False
+        self.runtime = runtime
         self.path = path
         self.tags = tags
         self.devices: tuple[Device, ...] = ()
@@ -246,19 +257,23 @@ class LoadedModel:
             outputs: The outputs to compute; all if none is named. Of a frozen graph they have to be named.
 
         Raises:
+            InputError: An input is no array.
             SignatureError: A name, dtype or shape does not fit.
             TensorFlowError: The run failed, or the model was closed.
             RuntimeCrashError: TensorFlow's process ended.
         """
         if self._closed:
             raise TensorFlowError(f"{self.path}: the model was closed", hint="Load it again: Runtime.load.")
-        return self._runtime.run(self, inputs, signature=signature, outputs=list(outputs))
+        for name, array in inputs.items():
+            if not isinstance(array, np.ndarray | np.generic):
+                raise InputError(f"input {name!r} is a {type(array).__name__}: expected a numpy array")
+        return self.runtime.run(self, inputs, signature=signature, outputs=list(outputs))
 
     def close(self) -> None:
         """Unloads the model; may be called twice."""
         if not self._closed:
             self._closed = True
-            self._runtime.unload(self)
+            self.runtime.unload(self)
 
 
 def _as_error(header: dict[str, Any]) -> TfkitError:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfkit.errors import MissingError, SignatureError, TensorFlowError, nearest
-from tfkit.processors.catalogue import find_processor
+from tfkit.processors.catalogue import PROCESSORS, find_processor
 from tfkit.runtime.function import Call, Function
 from tfkit.runtime.library import Library
 from tfkit.runtime.opening import open_session, read_model
 from tfkit.runtime.options import RuntimeOptions
 from tfkit.runtime.prototypes import TfOutput
-from tfkit.savedmodel.frozen import FrozenGraph
+from tfkit.savedmodel.frozen import FrozenGraph, outputs_not_named, parse_tensor_name
 from tfkit.savedmodel.reader import find_signature
 from tfkit.savedmodel.signatures import check_dense
 from tfkit.tensors import SERVE_TAG, DType, Shape, Signature, TensorSpec
 
 _CANCELLED = 1  # TF_Code
-_SHOWN_RESULTS = 10
+_REF = 100  # the offset of the reference types of TensorFlow 1 variables
 _DTYPES = {int(dtype): dtype for dtype in DType}
 
 
@@ -104,13 +105,14 @@ class Session:
         if not options.wants_gpu or self.device == "gpu":
             return
         if find_processor(options.processor).device == "cpu":
+            twin = options.processor.replace("_cpu_", "_gpu_")
             raise MissingError(
-                f"--device {options.device}: {options.processor} has no GPU",
-                hint=f"Use --device cpu, or {options.processor.replace('_cpu_', '_gpu_')} if EAS has it.",
+                f"device {options.device}: {options.processor} has no GPU",
+                hint=f"Use the device cpu, or the processor {twin}." if twin in PROCESSORS else "Use the device cpu.",
             )
         raise MissingError(
-            f"--device {options.device}: TensorFlow {self.library.version} sees no such GPU here",
-            hint="Use --device auto or cpu; `tfkit doctor` says what TensorFlow sees and what is missing.",
+            f"device {options.device}: TensorFlow {self.library.version} sees no such GPU here",
+            hint="Use the device auto or cpu; `tfkit doctor` says what TensorFlow sees and what is missing.",
         )
 
     @property
@@ -125,11 +127,10 @@ class Session:
             SignatureError: The signature has no such output, or is encoded in a way that cannot be fed.
         """
         check_dense(signature)
-        if self._closed:
-            raise self._is_closed()
         wanted = tuple(dict.fromkeys(outputs))
         specs = tuple(signature.output(name) for name in wanted) if wanted else signature.outputs
-        return Function(self, signature, specs)
+        with self._held_open():
+            return Function(self, signature, specs)
 
     def prepare(self, signature: str | None, inputs: Collection[str], outputs: Sequence[str]) -> Function:
         """What runs a request: of a SavedModel the signature it names, of a frozen graph the tensors it names.
@@ -144,17 +145,15 @@ class Session:
         """
         if self.frozen is None:
             return self.function(find_signature(self.signatures, signature), outputs)
-        return self.function(self._implied_signature(self.frozen, inputs, outputs))
+        with self._held_open():
+            implied = self._implied_signature(self.frozen, inputs, outputs)
+            return Function(self, implied, implied.outputs)
 
     def _implied_signature(self, frozen: FrozenGraph, inputs: Collection[str], outputs: Sequence[str]) -> Signature:
         """The signature that a request to a frozen graph implies."""
         results = [tensor for tensor, _ in frozen.outputs]
         if not outputs:
-            raise SignatureError(
-                f"{self.path.name} is a frozen graph, which has no outputs of its own: name those you want in "
-                "output_filter",
-                hint=f"It may be one of: {', '.join(results[:_SHOWN_RESULTS])}." if results else "",
-            )
+            raise outputs_not_named(self.path.name, results)
         shapes = {spec.tensor: spec.shape for spec in frozen.placeholders}
         fed = tuple(self._spec("input", name, shapes, [spec.name for spec in frozen.placeholders]) for name in inputs)
         fetched = tuple(self._spec("output", name, {}, results) for name in dict.fromkeys(outputs))
@@ -162,23 +161,23 @@ class Session:
 
     def _spec(self, kind: str, name: str, shapes: Mapping[str, Shape | None], known: Sequence[str]) -> TensorSpec:
         """The spec of a tensor of the graph, called ``node`` or ``node:0``."""
-        tensor = name if ":" in name else f"{name}:0"
+        node, index = parse_tensor_name(name)
+        tensor = f"{node}:{index}"
         spec = TensorSpec(name, DType.INVALID, shapes.get(tensor), tensor)
         try:
             code = self.dtype_of(self.resolve(spec))
         except SignatureError:
             raise SignatureError(f"{kind} {name!r}: the graph has no such tensor", hint=nearest(name, known)) from None
-        return replace(spec, dtype=_DTYPES.get(code, DType.INVALID))
+        return replace(spec, dtype=_DTYPES.get(code % _REF, DType.INVALID))
 
     def resolve(self, spec: TensorSpec) -> TfOutput:
-        """The graph's tensor behind a spec.
+        """The graph's tensor behind a spec; for what is made while the session is held open.
 
         Raises:
             SignatureError: The graph has no such tensor.
         """
-        node, _, index = spec.tensor.partition(":")
+        node, output = parse_tensor_name(spec.tensor)
         operation = self.library.quick.TF_GraphOperationByName(self._graph, node.encode())
-        output = int(index) if index.isdecimal() else 0
         if not operation or output >= self.library.quick.TF_OperationNumOutputs(operation):
             raise SignatureError(f"{self.path}: {spec.name!r} stands for tensor {spec.tensor!r}, which the graph lacks")
         return TfOutput(operation, output)
@@ -194,10 +193,7 @@ class Session:
         Raises:
             TensorFlowError: The run failed, or the session is closed.
         """
-        with self._lock:
-            if self._closed:
-                raise self._is_closed()
-            self._running += 1
+        self._enter()
         status = call.status
         try:
             self.library.long.TF_SessionRun(
@@ -209,13 +205,28 @@ class Session:
             if self.library.quick.TF_GetCode(status):
                 self.library.check(status)
         finally:
-            with self._lock:
-                self._running -= 1
-                if self._closers:
-                    self._idle.notify_all()
+            self._leave()
 
-    def _is_closed(self) -> TensorFlowError:
-        return TensorFlowError(f"{self.path}: the session is closed", code=_CANCELLED)
+    @contextmanager
+    def _held_open(self) -> Iterator[None]:
+        """Keeps ``close`` waiting inside the block, as a run does."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise TensorFlowError(f"{self.path}: the session is closed", code=_CANCELLED)
+            self._running += 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._closers:
+                self._idle.notify_all()
 
     def close(self) -> None:
         """Waits for the runs in flight, then gives the model's memory back; may be called twice."""

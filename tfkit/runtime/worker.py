@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
@@ -66,6 +68,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     calls = sys.stdin.buffer
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # into the log that holds the last words
     try:
         worker = Worker(_read_options(sys.argv[1]))
     except TfkitError as error:
@@ -77,12 +80,18 @@ def main() -> None:
             call, arrays = read_frame(calls)
         except EOFError:
             return
+        write_frame(answers, _answer(worker, call, arrays))
+
+
+def _answer(worker: Worker, call: dict[str, Any], arrays: Arrays) -> list[bytes | memoryview]:
+    """The frame that answers a call; whatever goes wrong is told, and the worker goes on."""
+    try:
         method: Callable[..., Answer] = getattr(worker, call.pop("call"))
-        try:
-            header, results = method(arrays, **call)
-        except TfkitError as error:
-            header, results = _failure(error), {}
-        write_frame(answers, encode_frame(header, results))
+        return encode_frame(*method(arrays, **call))
+    except TfkitError as error:
+        return encode_frame(_failure(error), {})
+    except Exception:  # noqa: BLE001  # the owner raises it, with this traceback
+        return encode_frame(_failure(TfkitError(f"a call of the runtime failed\n{traceback.format_exc()}")), {})
 
 
 def _read_options(text: str) -> RuntimeOptions:

@@ -5,8 +5,9 @@ Field numbers are those of TensorFlow's ``graph.proto``, ``node_def.proto`` and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfkit.errors import ModelError, SignatureError, nearest
@@ -18,7 +19,9 @@ from tfkit.savedmodel.signatures import parse_dtype, parse_shape
 from tfkit.tensors import DType, Signature, TensorSpec
 
 # GraphDef
-_NODE = 1
+_NODE, _VERSIONS = 1, 4
+# VersionDef
+_PRODUCER = 1
 # NodeDef
 _NAME, _OP, _INPUT, _ATTR = 1, 2, 3, 5
 # AttrValue
@@ -44,8 +47,15 @@ _TYPICAL_OUTPUTS = {
     "Softmax",
     "TopKV2",
 }
+# Up to this version (versions.producer) an empty shape of a Placeholder meant an unknown one (array_ops.cc).
+_LAST_WITH_EMPTY_FOR_UNKNOWN = 21
+# NODE or NODE:INDEX; not ^NODE, a control dependency. What UTF-8 cannot hold names nothing.
+_TENSOR = re.compile(r"([^^:\0\ud800-\udfff][^:\0\ud800-\udfff]*)(?::(0|[1-9][0-9]{0,8}))?")
 _SHOWN_NODES = 20
 _SHOWN_RESULTS = 10
+_SHOWN_NAME = 100
+
+VARIABLES_HINT = "Save the graph with its checkpoint's values as a SavedModel, or freeze it: variables to constants."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,35 @@ class FrozenGraph:
     outputs: tuple[tuple[str, str], ...]
     nodes: int
     variables: int
+
+
+def parse_tensor_name(name: str) -> tuple[str, int]:
+    """The node and the index of a tensor's name: ``node`` or ``node:index``.
+
+    Raises:
+        SignatureError: It is no such name.
+
+    >>> parse_tensor_name("scores"), parse_tensor_name("split:1")
+    (('scores', 0), ('split', 1))
+    """
+    found = _TENSOR.fullmatch(name)
+    if found is None:
+        shown = name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}..."
+        raise SignatureError(f"{shown!r} is no tensor's name: expected NODE or NODE:INDEX")
+    return found[1], int(found[2] or 0)
+
+
+def outputs_not_named(name: str, likely: Sequence[str]) -> SignatureError:
+    """The error for a request that does not say what a frozen graph is to compute.
+
+    Args:
+        name: The graph, for people.
+        likely: The tensors that it may be, the likeliest first.
+    """
+    return SignatureError(
+        f"{name} is a frozen graph, which has no outputs of its own: name those you want in output_filter",
+        hint=f"It may be one of: {', '.join(likely[:_SHOWN_RESULTS])}." if likely else "",
+    )
 
 
 def is_frozen_graph(file: Path) -> bool:
@@ -102,12 +141,13 @@ def parse_frozen_graph(graph: Message) -> FrozenGraph:
     )
 
 
-def frozen_signature(path: str | Path, outputs: Sequence[str]) -> Signature:
+def frozen_signature(path: str | Path, outputs: Sequence[str], given: Collection[str] = ()) -> Signature:
     """What has to be fed to a frozen graph for some of its tensors, as a signature without a name.
 
     Args:
         path: The file.
         outputs: The tensors: ``node`` or ``node:0``. Their dtypes and shapes are not told.
+        given: Names of what is fed anyway: it is called as it is there, and has not to be left out.
 
     Raises:
         ModelError: The file holds no GraphDef, or a damaged one.
@@ -118,17 +158,22 @@ def frozen_signature(path: str | Path, outputs: Sequence[str]) -> Signature:
         nodes = _read_nodes(message)
     likely = [f"{name}:0" for name in _likely_outputs(nodes.ops, nodes.inputs)]
     if not outputs:
-        raise SignatureError(
-            f"{file} is a frozen graph, which has no outputs of its own: name those that requests ask for",
-            hint=f"It may be one of: {', '.join(likely[:_SHOWN_RESULTS])}." if likely else "",
-        )
-    for name in outputs:
-        if _node_of(name) not in nodes.ops:
-            raise SignatureError(f"{file}: the graph has no tensor {name!r}", hint=nearest(name, likely))
-    needed = _needed({_node_of(name) for name in outputs}, nodes.inputs)
-    fed = (spec for name, spec in sorted(nodes.placeholders.items()) if name in needed and nodes.ops[name] != _OPTIONAL)
-    unknown = (TensorSpec(name, DType.INVALID, None, name if ":" in name else f"{name}:0") for name in outputs)
-    return Signature("", tuple(fed), tuple(unknown))
+        raise outputs_not_named(str(file), likely)
+    fetched = tuple(_fetched(file, name, nodes, likely) for name in outputs)
+    needed = _needed({_node_of(spec.tensor) for spec in fetched}, nodes.inputs)
+    fed = (
+        replace(spec, name=spec.tensor) if spec.tensor in given else spec
+        for name, spec in sorted(nodes.placeholders.items())
+        if spec.tensor in given or name in given or (name in needed and nodes.ops[name] != _OPTIONAL)
+    )
+    return Signature("", tuple(fed), fetched)
+
+
+def _fetched(file: Path, name: str, nodes: _Nodes, likely: list[str]) -> TensorSpec:
+    node, index = parse_tensor_name(name)
+    if node not in nodes.ops or (index and node in nodes.placeholders):
+        raise SignatureError(f"{file}: the graph has no tensor {name!r}", hint=nearest(name, likely))
+    return TensorSpec(name, DType.INVALID, None, f"{node}:{index}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +187,7 @@ class _Nodes:
 
 def _read_nodes(graph: Message) -> _Nodes:
     nodes = _Nodes({}, {}, {})
+    producer = graph.child(_VERSIONS).integer(_PRODUCER)
     for field in graph.fields():
         if (field.number, field.kind) != (_NODE, wire.LENGTH):
             continue
@@ -150,7 +196,9 @@ def _read_nodes(graph: Message) -> _Nodes:
         nodes.ops[name] = op
         nodes.inputs[name] = node.texts(_INPUT)
         if op in _PLACEHOLDER_OPS:
-            nodes.placeholders[name] = _parse_placeholder(name, node)
+            spec = _parse_placeholder(name, node)
+            unknown = op == "Placeholder" and spec.shape == () and producer <= _LAST_WITH_EMPTY_FOR_UNKNOWN
+            nodes.placeholders[name] = replace(spec, shape=None) if unknown else spec
     return nodes
 
 
@@ -213,6 +261,8 @@ def describe_frozen_graph(file: Path, message: Message) -> ModelError:
     lines += ["placeholders:", *_listed([f"{spec.name}  {spec}" for spec in graph.placeholders])]
     lines += ["likely outputs (used by no other node):", *_listed([f"{name}  {op}" for name, op in graph.outputs])]
     hint = "EAS serves it without a structure, if each request names its outputs. A SavedModel made of it has one."
+    if graph.variables:
+        hint = VARIABLES_HINT
     return ModelError("\n".join(lines), hint=hint)
 
 

@@ -35,13 +35,13 @@ logger = logging.getLogger("tfkit.serve")
 
 
 class ServedModel:
-    """A loaded SavedModel that answers requests; any thread may ask it.
+    """A loaded model, SavedModel or frozen graph, that answers requests; any thread may ask it.
 
     Args:
         settings: The service's settings.
 
     Raises:
-        ModelError: The folder holds no SavedModel, or a damaged one.
+        ModelError: There is no model, a damaged one, or a graph without the values of its variables.
         TensorFlowError: TensorFlow refused it.
         MissingError: The library or the device is not here.
     """

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfkit.arrays import Array, check_array
 from tfkit.eas.messages import PredictRequest, decode_request, encode_request
-from tfkit.errors import UsageError
+from tfkit.errors import SignatureError, UsageError
 from tfkit.graph.domains import Domain, input_domains
 from tfkit.inputs import (
     InputOption,
@@ -149,7 +149,7 @@ def generate_warmup(
     sample = given_request(options)
     frozen = is_frozen_graph(find_model_file(model))
     if frozen:
-        chosen = frozen_signature(model, fetch or (sample.output_filter if sample is not None else ()))
+        chosen = _frozen_signature(model, options, sample, signature, fetch)
     else:
         name = signature or (sample.signature_name if sample is not None else "")
         chosen = find_signature(read_signatures(model, tags), name)
@@ -170,6 +170,24 @@ def generate_warmup(
     report = _describe(output, data, chosen, {option.name for option in made_up})
     write_warmup(output, data, force=force)
     return report
+
+
+def _frozen_signature(
+    model: str | Path,
+    options: Sequence[InputOption],
+    sample: PredictRequest | None,
+    signature: str | None,
+    fetch: Sequence[str],
+) -> Signature:
+    """What a request to a frozen graph takes, by what it asks for; inputs are called as they are given."""
+    if signature:
+        raise SignatureError(
+            f"{model} is a frozen graph, which has no signature {signature!r}", hint="Name its outputs, with --fetch."
+        )
+    given = {option.name for option in options}
+    if sample is None:
+        return frozen_signature(model, fetch, given)
+    return frozen_signature(model, fetch or sample.output_filter, given | set(sample.inputs))
 
 
 def _domains(
