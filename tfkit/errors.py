@@ -153,9 +153,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     >>> nearest("imges", ["images", "scores"])
     "Did you mean 'images'? Known: images, scores."
+    >>> nearest("SCORES", ["images", "scores"])
+    "Did you mean 'scores'? Known: images, scores."
     """
     names = list(known)
     shown = ", ".join(names[:20]) + (f", and {len(names) - 20} more" if len(names) > 20 else "")
-    close = get_close_matches(name, names, n=2, cutoff=0.6)
+    same = [each for each in names if each.casefold() == name.casefold()]
+    close = same[:2] or get_close_matches(name, names, n=2, cutoff=0.6)
     question = f"Did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
     return f"{question}Known: {shown}." if names else "There are none."

@@ -122,6 +122,19 @@ class TestInputs:
         assert done.returncode == 3, done.stderr
         assert "NAME:DTYPE=... fixes one" in done.stderr.splitlines()[-1]
 
+    def test_dtypes_that_were_fixed_are_not_called_a_guess(self, predict: Any) -> None:
+        done = predict("--signature", "echo_DT_FLOAT", "--input", "x:int32=[1]")
+        assert done.returncode == 3, done.stderr
+        assert "sending x int32\n" in done.stderr
+        assert "NAME:DTYPE" not in done.stderr
+
+    def test_service_of_a_frozen_graph_is_asked_with_fetch(self) -> None:
+        refused = Say(400, b"a frozen graph has no outputs of its own: name those you want in output_filter")
+        with ScriptedService(Say(400, b"no signature"), refused) as service:
+            done = run_predict(service.url, "--input", "x=[1]")
+        assert done.returncode == 3, done.stderr
+        assert "--fetch OUTPUT" in done.stderr.splitlines()[-1]
+
     @pytest.mark.parametrize("timeout", ["nan", "inf", "0"])
     def test_timeout_that_is_no_time_is_refused(self, timeout: str) -> None:
         done = run_predict("http://127.0.0.1:1/api/predict/x", "--timeout", timeout, "--input", "x=[1]")

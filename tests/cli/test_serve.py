@@ -18,11 +18,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from tests.processors.tiny import PIP_ALONE, build_wheel, serve_index
 from tests.serve.asking import ONE, post
 from tests.served_models import echo_model, mixed_model
 from tests.serving import Server
+from tfkit.cli.app import build_app
 from tfkit.client import Client
+from tfkit.processors.catalogue import find_processor
+
+NAME = "tensorflow_cpu_1.15"
 
 
 @pytest.fixture
@@ -40,6 +47,17 @@ def archive(tmp_path: Path) -> Path:
     folder = tmp_path / "packed"
     shutil.copytree(echo_model(), folder / "echo" / "1")
     return Path(shutil.make_archive(str(tmp_path / "echo"), "gztar", folder))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where no runtime is installed, and pip without the settings of this machine."""
+    monkeypatch.setenv("TFKIT_HOME", str(tmp_path / "home"))
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    for name, value in PIP_ALONE.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "home"
 
 
 class Files(SimpleHTTPRequestHandler):
@@ -176,6 +194,8 @@ def test_an_entry_chooses_a_model_of_an_archive(tmp_path: Path, scratch: Path) -
 
 
 def test_dump_config_shows_all_that_is_in_force(tmp_path: Path) -> None:
+    for name in ("warm_up.bin", "my_ops.so"):
+        (tmp_path / name).write_bytes(ONE)
     path = write(
         tmp_path,
         {
@@ -184,57 +204,78 @@ def test_dump_config_shows_all_that_is_in_force(tmp_path: Path) -> None:
             "model_path": "https://me:word@host/digits.zip?Signature=abc",
             "processor": "tensorflow_cpu_1.15",
             "warm_up_data_path": "warm_up.bin",
-            "metadata": {"rpc": {"keepalive": 1000, "rate_limit": "7"}, "eas": {"termination_grace_period": 3}},
+            "nmae": "digits",
+            "metadata": {
+                "cpu": 2,
+                "rpc": {"keepalive": 1000, "rate_limit": "7"},
+                "eas": {"termination_grace_period": 3},
+            },
         },
     )
-    done = run(path, "--dump-config", "--max-queue-size", "64", "--no-gpu-memory-growth", "--op-library", "my_ops.so")
+    options = ("--max-queue-size", "64", "--no-gpu-memory-growth", "--op-library", tmp_path / "my_ops.so")
+    done = run(path, "--dump-config", *options)
     assert done.returncode == 0
     assert "metadata.rpc.rate_limit is the string '7', taken as 7" in done.stderr
     assert "hidden-token" not in done.stdout + done.stderr
-    assert json.loads(done.stdout) == {
-        "file": str(path),
-        "settings": {
-            "access_log": {"from": "default", "value": False},
-            "advertise": {"from": "default", "value": ""},
-            "body_limit_bytes": {"from": "default", "value": 256 * 1024 * 1024},
-            "decompressor": {"from": "default", "value": ""},
-            "device": {"from": "default", "value": "auto"},
-            "gpu_memory_fraction": {"from": "default", "value": 0.0},
-            "gpu_memory_growth": {"from": "command line", "value": False},
-            "grace_s": {"from": "file", "value": 3},
-            "host": {"from": "default", "value": "127.0.0.1"},
-            "inter_op_threads": {"from": "default", "value": -1},
-            "intra_op_threads": {"from": "default", "value": 0},
-            "keepalive_ms": {"from": "file", "value": 1000},
-            "max_queue_size": {"from": "command line", "value": 64},
-            "model": {"from": "file", "value": "https://host/digits.zip"},
-            "model_entry": {"from": "default", "value": ""},
-            "name": {"from": "file", "value": "digits"},
-            "op_libraries": {"from": "command line", "value": ["my_ops.so"]},
-            "port": {"from": "default", "value": 8500},
-            "processor": {"from": "file", "value": "tensorflow_cpu_1.15"},
-            "rate_limit": {"from": "file", "value": 7},
-            "tags": {"from": "default", "value": ["serve"]},
-            "token": {"from": "file", "value": "***"},
-            "warm_up": {"from": "file", "value": [str(tmp_path / "warm_up.bin")]},
-            "warm_up_sends": {"from": "default", "value": 5},
-            "worker_threads": {"from": "default", "value": 5},
-        },
+    shown = json.loads(done.stdout)
+    assert (shown["file"], shown["ignored"]) == (str(path), ["metadata.cpu", "nmae"])
+    values = {name: (entry["from"], entry["value"]) for name, entry in shown["settings"].items()}
+    assert values == {
+        "access_log": ("default", False),
+        "advertise": ("default", ""),
+        "body_limit_bytes": ("default", 256 * 1024 * 1024),
+        "decompressor": ("default", ""),
+        "device": ("default", "auto"),
+        "gpu_memory_fraction": ("default", 0.0),
+        "gpu_memory_growth": ("command line", False),
+        "grace_s": ("file", 3),
+        "host": ("default", "127.0.0.1"),
+        "inter_op_threads": ("default", -1),
+        "intra_op_threads": ("default", 0),
+        "keepalive_ms": ("file", 1000),
+        "max_queue_size": ("command line", 64),
+        "model": ("file", "https://host/digits.zip"),
+        "model_entry": ("default", ""),
+        "name": ("file", "digits"),
+        "op_libraries": ("command line", [str(tmp_path / "my_ops.so")]),
+        "port": ("default", 8500),
+        "processor": ("file", "tensorflow_cpu_1.15"),
+        "rate_limit": ("file", 7),
+        "tags": ("default", ["serve"]),
+        "token": ("file", "***"),
+        "warm_up": ("file", [str(tmp_path / "warm_up.bin")]),
+        "warm_up_sends": ("default", 5),
+        "worker_threads": ("default", 5),
     }
 
 
-def test_dump_config_tells_every_source(tmp_path: Path) -> None:
+def test_dump_config_tells_what_sets_each_setting() -> None:
+    shown = json.loads(run(echo_model(), "--dump-config").stdout)["settings"]
+    setters = {name: (entry["option"], entry["key"]) for name, entry in shown.items()}
+    assert setters["keepalive_ms"] == ("--keepalive", "metadata.rpc.keepalive")
+    assert setters["warm_up"] == ("--warm-up", "warm_up_data_path")
+    assert setters["token"] == ("--token-file", "token")
+    assert setters["host"] == ("--host", None)
+    assert setters.pop("model") == ("MODEL", "model_path")
+    group = get_command(build_app("serve"))
+    assert isinstance(group, TyperGroup)
+    options = {option for each in group.commands["serve"].params for option in (*each.opts, *each.secondary_opts)}
+    assert {option for option, _ in setters.values()} <= options
+
+
+def test_dump_config_tells_every_source(tmp_path: Path, archive: Path) -> None:
     (tmp_path / "token.txt").write_text("hidden-token")
-    shown = json.loads(run(tmp_path / "digits.tar.gz", "--dump-config", TFKIT_TOKEN="x").stdout)
+    shown = json.loads(run(archive, "--dump-config", TFKIT_TOKEN="x").stdout)
     assert shown["file"] is None
-    assert shown["settings"]["token"] == {"from": "environment", "value": "***"}
-    assert shown["settings"]["model"]["from"] == "command line"
-    assert shown["settings"]["name"] == {"from": "default", "value": "digits"}
-    arguments = (tmp_path / "digits.tar.gz", "--dump-config", "--token-file", tmp_path / "token.txt")
-    shown = json.loads(run(*arguments, TFKIT_TOKEN="x").stdout)
-    assert shown["settings"]["token"] == {"from": "command line", "value": "***"}
-    shown = json.loads(run(tmp_path / "digits.tar.gz", "--dump-config").stdout)
-    assert shown["settings"]["token"] == {"from": "default", "value": ""}
+    sources = {name: (entry["from"], entry["value"]) for name, entry in shown["settings"].items()}
+    assert sources["token"] == ("environment", "***")
+    assert sources["model"] == ("command line", str(archive))
+    assert sources["name"] == ("default", "echo")
+    arguments = (archive, "--dump-config", "--token-file", tmp_path / "token.txt")
+    token = json.loads(run(*arguments, TFKIT_TOKEN="x").stdout)["settings"]["token"]
+    assert (token["from"], token["value"]) == ("command line", "***")
+    token = json.loads(run(archive, "--dump-config").stdout)["settings"]["token"]
+    assert (token["from"], token["value"]) == ("default", "")
 
 
 @pytest.mark.parametrize(
@@ -259,16 +300,61 @@ def test_what_cannot_be_served_is_told(tmp_path: Path, scratch: Path, text: str,
     assert list(scratch.iterdir()) == []
 
 
-def test_a_runtime_that_is_not_installed_is_told_and_where_to_get_it(tmp_path: Path) -> None:
-    home = {"TFKIT_HOME": str(tmp_path / "home")}
-    done = run(echo_model(), "--processor", "tensorflow_cpu_1.15", "--port", "0", **home)
+def test_a_runtime_that_is_not_installed_is_told_and_where_to_get_it(home: Path) -> None:
+    done = run(echo_model(), "--processor", NAME, "--port", "0")
     assert done.returncode == 4
-    assert "tfkit runtime install tensorflow_cpu_1.15" in done.stderr
+    assert f"tfkit runtime install {NAME}" in done.stderr
     # With --install it is tried, and without an index it fails.
-    done = run(echo_model(), "--processor", "tensorflow_cpu_1.15", "--install", "--port", "0", PIP_NO_INDEX="1", **home)
+    done = run(echo_model(), "--processor", NAME, "--install", "--port", "0", PIP_NO_INDEX="1")
     assert done.returncode == 4
     assert "tensorflow" in done.stderr
     assert run(echo_model(), "--processor", "tensorflow_cpu_1.9", "--port", "0").returncode == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_install_that_is_interrupted_leaves_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    wheel = find_processor(NAME).wheel
+    assert wheel is not None
+    build_wheel(tmp_path / "index" / wheel.project / wheel.filename, {"tensorflow/words.txt": os.urandom(1 << 20)})
+    with serve_index(tmp_path / "index", stall=True) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        with Server(echo_model(), "--processor", NAME, "--install", wait=False) as server:
+            assert index.stalled.wait(60)
+            assert server.stop(number) == 130
+            assert "Traceback" not in server.log
+    assert [path.suffix for path in (home / "runtimes").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("{tmp}/nowhere",), 3, "nowhere"),
+        (("{tmp}/nowhere", "--dump-config"), 3, "nowhere"),
+        (("{tmp}",), 3, "is no SavedModel"),
+        (("{echo}", "--model-entry", "nowhere"), 3, "holds no 'nowhere'"),
+        (("{echo}", "--warm-up", "{tmp}/nowhere.bin"), 3, "nowhere.bin"),
+        (("{echo}", "--op-library", "{tmp}/nowhere.so"), 3, "nowhere.so"),
+        (("{echo}", "--token-file", "{tmp}/nowhere.txt"), 3, "nowhere.txt"),
+        (("{echo}", "--keepalive", "0"), 2, "--keepalive 0: expected 1 to"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_installed(
+    home: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    given = [each.format(tmp=tmp_path, echo=echo_model()) for each in arguments]
+    done = run(*given, "--processor", NAME, "--install", "--port", "0", PIP_NO_INDEX="1")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "downloading" not in done.stderr
+    assert not home.exists()
+
+
+def test_a_service_that_cannot_start_is_not_called_open_first(tmp_path: Path) -> None:
+    done = run(write(tmp_path, {"model_path": "nowhere"}), "--port", "0")
+    assert done.returncode == 3
+    assert "no token" not in done.stderr
 
 
 def test_installing_the_installed_one_does_nothing() -> None:

@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tfkit import proto
+
+FROZEN = Path(__file__).parents[1] / "old_tensorflow" / "fixtures" / "tf_1.15" / "frozen.pb"
 
 
 @pytest.fixture
@@ -88,3 +91,19 @@ def test_a_batch_size_that_a_fixed_shape_overrules_is_told(warmup_gen, model):
     done = warmup_gen("--batch-size", "3", "--input", "images=zeros", "--tags", "serve, gpu")
     assert done.returncode == 0, done.stderr
     assert "input 'images' keeps its shape [4, 4]: it is no batch of 3" in done.stderr
+
+
+def test_a_frozen_graph_s_outputs_are_named_with_fetch(tmp_path):
+    def run(*options):
+        command = [sys.executable, "-m", "tfkit.cli", "warmup-gen", str(FROZEN), *options]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    done = run()
+    assert done.returncode == 3, done.stderr
+    assert "--fetch OUTPUT" in done.stderr.splitlines()[-1]
+    assert "scores:0" in done.stderr.splitlines()[-1]
+    done = run("--fetch", "scores", "--tags", "gpu")
+    assert done.returncode == 0, done.stderr
+    assert "--tags gpu is ignored" in done.stderr
+    assert "outputs    scores" in done.stdout
+    assert "signature" not in done.stdout

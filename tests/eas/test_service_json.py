@@ -133,6 +133,7 @@ def test_null_and_empty_strings_say_nothing(value: object) -> None:
         ({"model_path": "a\0b"}, "expected printable text"),
         ({"model_path": "\ud800"}, "expected printable text"),
         ({"model_path": ""}, "model_path is missing"),
+        ({"model_path": "", "modelPath": "m"}, "Did you mean it by 'modelPath'?"),
     ],
 )
 def test_values_of_another_type_are_refused_by_their_key(document: dict[str, Any], words: str) -> None:

@@ -21,6 +21,9 @@ from tests.serve.asking import ONE, Raw, ask, post, rounds
 from tests.served_models import echo_model, faulty_model, mixed_model, slow_model
 from tests.serving import Server, free_port
 from tfkit.eas.messages import PredictRequest, encode_request
+from tfkit.processors.cuda import has_card
+
+FROZEN = Path(__file__).parents[1] / "old_tensorflow" / "fixtures" / "tf_2.7" / "frozen.pb"
 
 
 def warm_up_file(folder: Path, body: bytes) -> str:
@@ -54,6 +57,8 @@ def test_one_line_says_what_is_served(tmp_path: Path) -> None:
         for part in (server.url, str(echo_model()), server.ready["tensorflow"], "cpu", "warm_up_test.bin x 5"):
             assert part in line
         assert len(line.strip().splitlines()) == 1
+        if server.ready["fell_back"]:
+            assert ("on cpu (no NVIDIA card)" in line) != has_card()
         assert re.search(r"started in \d+\.\d\d s", line)
         assert server.stop() == 0
         assert "stopped after" in server.log
@@ -142,6 +147,12 @@ def test_a_token_file_s_last_newline_does_not_count(tmp_path: Path) -> None:
 def test_a_public_address_without_a_token_is_warned_about() -> None:
     with Server(echo_model(), "--host", "0.0.0.0") as server:
         assert "no token" in server.wait_for_log("WARNING")
+
+
+def test_tags_of_a_frozen_graph_are_ignored_and_that_is_said_once() -> None:
+    with Server(FROZEN, "--tags", "serve,gpu") as server:
+        assert server.log.count("--tags") == 1
+        assert "--tags serve,gpu is ignored: a frozen graph has no tag sets" in server.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -82,6 +82,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ({"metadata": {"eas.termination_grace_period": -1}}, "metadata.eas.termination_grace_period is -1"),
         ({"processor": "tensorflow_cpu_1.9"}, "no processor is named 'tensorflow_cpu_1.9'"),
         ({"processor": "pmml"}, "Known: tensorflow_cpu_1.12"),
+        ({"processor": "pmml"}, "only EAS's TensorFlow processors run here"),
+        ({"processor": "TENSORFLOW_CPU_1.15"}, "Did you mean 'tensorflow_cpu_1.15'?"),
     ],
 )
 def test_what_cannot_be_is_refused_in_the_file_s_own_words(

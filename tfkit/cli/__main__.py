@@ -1,5 +1,5 @@
 """``python -m tfkit.cli``: the ``tfkit`` command where it is not on the path."""
 
-from tfkit.cli.app import main
+from tfkit.cli import main
 
 main()

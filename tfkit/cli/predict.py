@@ -110,16 +110,21 @@ def _ask(
         name, fetch = name or sample.signature_name, fetch or sample.output_filter
     found = client.find_structure()
     described = found if found is not None and name in ("", found.name) else None
-    arrays = make_inputs(options, described or _implied(options, name), batch_size=batch_size, seed=seed)
+    guessed = described is None and sample is None and any(option.dtype is None for option in options)
+    takes = described or _implied(options, name, guessed=guessed)
+    arrays = make_inputs(options, takes, batch_size=batch_size, seed=seed)
     try:
         return client.predict(arrays, signature=name, outputs=fetch)
     except ServiceError as error:
         if described is None and error.status == HTTPStatus.BAD_REQUEST:
-            error.hint = "The dtypes sent are a guess: NAME:DTYPE=... fixes one, as 'x:float32=[1, 2]'."
+            if not fetch and b"output_filter" in error.body:  # a frozen graph's
+                error.hint = "Name each output that you want: --fetch OUTPUT"
+            elif guessed:
+                error.hint = "The dtypes sent are a guess: NAME:DTYPE=... fixes one, as 'x:float32=[1, 2]'."
         raise
 
 
-def _implied(options: Sequence[InputOption], name: str) -> Signature:
+def _implied(options: Sequence[InputOption], name: str, *, guessed: bool) -> Signature:
     """The signature that the inputs imply, where the service does not describe it."""
     from tfkit.cli.output import note
     from tfkit.inputs import signature_of
@@ -127,7 +132,8 @@ def _implied(options: Sequence[InputOption], name: str) -> Signature:
     implied = signature_of(options, name)
     taken = ", ".join(f"{spec.name} {spec.dtype.short_name}" for spec in implied.inputs)
     which = f"signature {name!r}" if name else "what it takes"
-    note(f"note: the service does not describe {which}: sending {taken or 'no inputs'} (NAME:DTYPE=... fixes a dtype)")
+    advice = " (NAME:DTYPE=... fixes a dtype)" if guessed else ""
+    note(f"note: the service does not describe {which}: sending {taken or 'no inputs'}{advice}")
     return implied
 
 

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
 
-from tfkit.errors import EXIT_INTERRUPTED
+from tfkit.errors import EXIT_INTERRUPTED, TfkitError
 
 if TYPE_CHECKING:
     from tfkit.serve.server import Ready
-
-# Parameters that the settings call otherwise.
-_PARAMETERS = {
-    "body_limit_bytes": "body_limit",
-    "grace_s": "grace",
-    "keepalive_ms": "keepalive",
-    "op_libraries": "op_library",
-    "token": "token_file",
-}
 
 
 def _complete_processor() -> list[str]:
@@ -140,48 +133,87 @@ def run(
     from tfkit.cli.output import note, print_json
     from tfkit.serve import log_to_stderr, plan_service, read_token, serve
 
-    given = _given(
-        ctx, name=name, processor=processor, model_entry=model_entry, op_libraries=tuple(op_library or ()),
-        host=host, port=port, advertise=advertise, token=read_token(token_file) if token_file else "",
-        warm_up=warm_up or (), warm_up_sends=warm_up_sends, tags=tuple(tag for tag in tags.split(",") if tag),
-        device=device, gpu_memory_fraction=gpu_memory_fraction, gpu_memory_growth=gpu_memory_growth,
-        keepalive_ms=keepalive, worker_threads=worker_threads, max_queue_size=max_queue_size, rate_limit=rate_limit,
-        body_limit_bytes=body_limit * 1024 * 1024, decompressor=decompressor, intra_op_threads=intra_op_threads,
-        inter_op_threads=inter_op_threads, grace_s=grace, access_log=access_log, stop_on_eof=stop_on_eof,
-    )  # fmt: skip
-    plan = plan_service(model, **given)
-    for line in plan.notes:
-        note(f"note: {line}")
-    if dump_config:
-        print_json(plan.as_dict())
-        return
-    if install:
-        _install(plan.settings.processor)
-    log_to_stderr()
-    with plan.fetched(lambda text: note(f"tfkit: {text}")) as settings:
-        answers = _keep_stdout()
-        raise typer.Exit(serve(settings, lambda ready: _announce(ready, answers if as_json else None)))
+    with _errors_told(by_json=stop_on_eof):
+        given = _given(
+            ctx, name=name, processor=processor, model_entry=model_entry, op_libraries=tuple(op_library or ()),
+            host=host, port=port, advertise=advertise, token=read_token(token_file) if token_file else "",
+            warm_up=warm_up or (), warm_up_sends=warm_up_sends, tags=tuple(tag for tag in tags.split(",") if tag),
+            device=device, gpu_memory_fraction=gpu_memory_fraction, gpu_memory_growth=gpu_memory_growth,
+            keepalive_ms=keepalive, worker_threads=worker_threads, max_queue_size=max_queue_size,
+            rate_limit=rate_limit, body_limit_bytes=body_limit * 1024 * 1024, decompressor=decompressor,
+            intra_op_threads=intra_op_threads, inter_op_threads=inter_op_threads, grace_s=grace,
+            access_log=access_log, stop_on_eof=stop_on_eof,
+        )  # fmt: skip
+        plan = plan_service(model, **given)
+        plan.check()
+        for line in plan.notes:
+            note(f"note: {line}")
+        if dump_config:
+            print_json(plan.as_dict())
+            return
+        if install:
+            _install(plan.settings.processor)
+        log_to_stderr()
+        with plan.fetched(lambda text: note(f"tfkit: {text}")) as settings:
+            answers = _keep_stdout()
+            raise typer.Exit(serve(settings, lambda ready: _announce(ready, answers if as_json else None)))
+
+
+@contextmanager
+def _errors_told(*, by_json: bool) -> Iterator[None]:
+    """Tells an error on stdout as well, for ``serve_model``, which raises it anew."""
+    from tfkit.cli.output import json_text
+
+    stdout = os.dup(1)
+    try:
+        yield
+    except TfkitError as error:
+        if by_json:
+            told = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+            os.write(stdout, f"{json_text(told)}\n".encode("utf-8", "backslashreplace"))
+        raise
+    finally:
+        os.close(stdout)
 
 
 def _given(ctx: typer.Context, **values: Any) -> dict[str, Any]:
     """The values of the options that stand on the command line, by the settings' names."""
-    sources = {name: ctx.get_parameter_source(_PARAMETERS.get(name, name)) for name in values}
+    from tfkit.serve.settings import parameter_of
+
+    sources = {name: ctx.get_parameter_source(parameter_of(name)) for name in values}
     return {name: values[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
 def _install(processor: str) -> None:
+    """Installs a processor, unless it is here; interrupted, it leaves nothing behind."""
     from tfkit.cli.progress import install_progress
     from tfkit.processors.catalogue import INSTALLED
     from tfkit.processors.install import install_runtime
 
     if processor != INSTALLED:
-        with install_progress(processor) as progress:
+        with _interruptible(), install_progress(processor) as progress:
             install_runtime(processor, progress=progress)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Has signals that end the process do it as Ctrl-C does elsewhere, so that what runs cleans up."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _keep_stdout() -> TextIO:
     """Stdout for our own use: what models print goes to stderr from now on."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # A path that is no UTF-8 stands in the JSON with escapes.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)
     return answers
 

@@ -50,29 +50,40 @@ def run(
     tfkit warmup-gen build/digits --input images=@digits_test.npy --output warm_up_test.bin
     """
     from tfkit.cli.output import note, print_json
+    from tfkit.errors import SignatureError
+    from tfkit.savedmodel.files import find_model_file
+    from tfkit.savedmodel.frozen import is_frozen_graph
     from tfkit.warmup.generate import generate_warmup
 
-    report = generate_warmup(
-        model,
-        output,
-        inputs=inputs or (),
-        batch_size=batch_size,
-        signature=signature,
-        fetch=fetch or (),
-        seed=seed,
-        unknown_dim=unknown_dim,
-        tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
-        force=force,
-    )
+    frozen = is_frozen_graph(find_model_file(model))
+    try:
+        report = generate_warmup(
+            model,
+            output,
+            inputs=inputs or (),
+            batch_size=batch_size,
+            signature=signature,
+            fetch=fetch or (),
+            seed=seed,
+            unknown_dim=unknown_dim,
+            tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+            force=force,
+        )
+    except SignatureError as error:
+        if frozen and "output_filter" in error.message:
+            error.hint = f"Name each with --fetch OUTPUT. {error.hint}".rstrip()
+        raise
+    if frozen and tags != "serve":
+        note(f"note: --tags {tags} is ignored: a frozen graph has no tag sets")
     for each in report.inputs:
         if each.made_up:
             note(f"note: nothing was given for input {each.name!r}: its values are random (seed {seed})")
         if batch_size is not None and each.shape and each.shape[0] != batch_size:
             note(f"note: input {each.name!r} keeps its shape {list(each.shape)}: it is no batch of {batch_size}")
-    print_json(report.as_dict()) if as_json else _print_report(report)
+    print_json(report.as_dict()) if as_json else _print_report(report, frozen=frozen)
 
 
-def _print_report(report: WarmupReport) -> None:
+def _print_report(report: WarmupReport, *, frozen: bool) -> None:
     from tfkit.cli.output import print_table, print_text
 
     rows = [
@@ -80,7 +91,8 @@ def _print_report(report: WarmupReport) -> None:
         for each in report.inputs
     ]
     print_table(("input", "dtype", "shape", "range", "first values"), rows)
-    print_text(f"signature  {report.signature_name or '(the default one)'}")
+    if not frozen:  # which has none
+        print_text(f"signature  {report.signature_name or '(the default one)'}")
     print_text(f"outputs    {', '.join(report.output_filter) or 'all'}")
     print_text(f"file       {report.path}, {report.size_bytes} bytes")
     print_text(f"sha256     {report.sha256}")

@@ -106,12 +106,12 @@ class ServiceJson:
 
 
 def key_of(name: str) -> str:
-    """The key of the service JSON that sets a field of ``ServiceJson``.
+    """The key of the service JSON that sets a field of ``ServiceJson``; empty where there is none.
 
     >>> key_of("keepalive_ms")
     'metadata.rpc.keepalive'
     """
-    return next(key for key, (field_, _) in _KEYS.items() if field_ == name)
+    return next((key for key, (field_, _) in _KEYS.items() if field_ == name), "")
 
 
 def read_service_json(path: str | Path) -> ServiceJson:
@@ -182,7 +182,9 @@ class _Parser:
         if unknown:
             self._note(f"unknown keys, ignored: {_listed(map(_with_nearest, unknown))}")
         if "model_path" not in self._values:
-            raise InputError(f"{self._path}: model_path is missing", hint="It names a folder, archive or URL.")
+            meant = next((key for key in unknown if _nearest(key) == "model_path"), "")
+            hint = f"Did you mean it by {_shortened(meant)}?" if meant else "It names a folder, archive or URL."
+            raise InputError(f"{self._path}: model_path is missing", hint=hint)
         return ServiceJson(
             path=self._path,
             ignored=tuple(ignored),
@@ -305,9 +307,15 @@ def _elsewhere(key: str) -> str | None:
 
 def _with_nearest(key: str) -> str:
     """An unknown key, with the one that was perhaps meant."""
-    close = get_close_matches(key.rpartition(".")[2], _LAST_PARTS, n=1, cutoff=0.8)
+    near = _nearest(key)
     shown = key if key.isprintable() and len(key) <= 60 else _shortened(key)
-    return f"{shown} (did you mean {_LAST_PARTS[close[0]]}?)" if close else shown
+    return f"{shown} (did you mean {near}?)" if near else shown
+
+
+def _nearest(key: str) -> str:
+    """The key that was perhaps meant by an unknown one; empty if none is like it."""
+    close = get_close_matches(key.rpartition(".")[2], _LAST_PARTS, n=1, cutoff=0.8)
+    return _LAST_PARTS[close[0]] if close else ""
 
 
 def _listed(keys: Iterable[str]) -> str:

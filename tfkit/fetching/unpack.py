@@ -132,6 +132,8 @@ class _Unpacking:
     def unpack_tar(self, kind: str) -> None:
         opened: dict[str, Any] = {"gzip": gzip.open, "bzip2": bz2.open}
         with opened.get(kind, open)(self._archive, "rb") as file:
+            if kind in opened:
+                self._check_holds_tar(file, kind)
             stream = _Forward(file)
             with tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2) as tar:  # type: ignore[arg-type]
                 while (member := tar.next()) is not None:
@@ -140,6 +142,19 @@ class _Unpacking:
             if stream.last_block != bytes(_BLOCK):
                 raise tarfile.ReadError(f"no header after {self._members} members, at byte {stream.tell() - _BLOCK}")
             stream.read_to_end()  # which is how the checksum at the end is checked
+
+    def _check_holds_tar(self, file: IO[bytes], kind: str) -> None:
+        """Tells a file that is packed alone from a damaged archive."""
+        head = file.read(_BLOCK)
+        file.seek(0)
+        try:
+            tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            if any(head):  # else it is an empty archive, which is told later
+                raise InputError(
+                    f"{self.shown} holds no tar: it is {kind} of a single file, which starts with {head[:16]!r}",
+                    hint="Unpack it and pack it anew: tar -czf model.tar.gz FILE",
+                ) from None
 
     def _add_tar_member(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         parts = self._parts_of(member.name)

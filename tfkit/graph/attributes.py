@@ -51,6 +51,14 @@ def ints_value(values: Iterable[int]) -> Any:
     return value
 
 
+def texts_value(values: Iterable[str | bytes]) -> Any:
+    """A list of strings; text as UTF-8."""
+    value = _message()()
+    value.list.s.extend(each.encode("utf-8", "surrogateescape") if isinstance(each, str) else each for each in values)
+    value.list.SetInParent()
+    return value
+
+
 def shape_value(shape: Shape | None) -> Any:
     """A shape; ``None`` stands for an unknown rank."""
     value = _message()()
@@ -60,6 +68,14 @@ def shape_value(shape: Shape | None) -> Any:
     else:
         for size in shape:
             value.shape.dim.add(size=-1 if size is None else size)
+    return value
+
+
+def shapes_value(shapes: Iterable[Shape | None]) -> Any:
+    """A list of shapes."""
+    value = _message()()
+    value.list.shape.extend([shape_value(shape).shape for shape in shapes])
+    value.list.SetInParent()
     return value
 
 

@@ -8,7 +8,7 @@ of Control Flow in TensorFlow", 2017).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tfkit.graph.attributes import bool_value, int_value, text_value, type_value
@@ -136,31 +136,50 @@ def loop(
         enters.append(enter)
     changing = [at for at, same in enumerate(invariant) if not same]
     # The second input, what comes from the turn before, follows at the end.
+    inside = replace(builder, pivot=None)
     merges = {
-        at: builder.add(f"merge{at}", "Merge", (enters[at].out(),), T=type_value(types[at]), N=int_value(2))
+        at: inside.add(f"merge{at}", "Merge", (enters[at].out(),), T=type_value(types[at]), N=int_value(2))
         for at in changing
     }
     first = merges[changing[0]]
     given = [merges[at].out() if at in merges else enter.out() for at, enter in enumerate(enters)]
     asked = condition(given, first)
-    goes_on = builder.add("condition", "LoopCond", (asked.returns[0],))
+    goes_on = inside.add("condition", "LoopCond", (asked.returns[0],))
     goes_on.controls = list(dict.fromkeys(asked.done))
     switches = {
-        at: builder.add(f"switch{at}", "Switch", (merge.out(), goes_on.out()), T=type_value(types[at]))
+        at: inside.add(f"switch{at}", "Switch", (merge.out(), goes_on.out()), T=type_value(types[at]))
         for at, merge in merges.items()
     }
     passed = {
-        at: builder.add(f"turn{at}", "Identity", (switch.out(1),), T=type_value(types[at]))
+        at: inside.add(f"turn{at}", "Identity", (switch.out(1),), T=type_value(types[at]))
         for at, switch in switches.items()
     }
     turn = body([passed[at].out() if at in passed else given[at] for at in range(len(given))], passed[changing[0]])
     results = list(values)
     exits = []
     for at in changing:
-        again = builder.add(f"next{at}", "NextIteration", (turn.returns[at],), T=type_value(types[at]))
+        given_back = turn.returns[at]
+        if is_constant_enter(given_back.node):  # alive even after the last turn
+            given_back = inside.add(f"again{at}", "Identity", (given_back,), T=type_value(types[at])).out()
+            given_back.node.controls = [passed[changing[0]]]
+        again = inside.add(f"next{at}", "NextIteration", (given_back,), T=type_value(types[at]))
         again.controls = list(dict.fromkeys(turn.done))
         merges[at].inputs.append(again.out())
-        left = builder.add(f"exit{at}", "Exit", (switches[at].out(0),), T=type_value(types[at]))
+        left = inside.add(f"exit{at}", "Exit", (switches[at].out(0),), T=type_value(types[at]))
         exits.append(left)
         results[at] = left.out()
     return Ran(results, list(exits))
+
+
+def is_constant_enter(node: Node) -> bool:
+    """Whether a node brings a value into a loop that is there in every turn, and in the one that does not come."""
+    return node.op == "Enter" and node.bool_attr("is_constant")
+
+
+def hang_on_pivots(graph: Graph) -> None:
+    """Keeps what takes nothing but such values from running in the turn that does not come."""
+    for node in graph.nodes.values():
+        if node.pivot is None or not node.inputs or node.controls:
+            continue
+        if all(is_constant_enter(tensor.node) for tensor in node.inputs):
+            node.controls.append(node.pivot)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfkit.errors import ModelError
 from tfkit.graph.attributes import tensor_value, type_value
-from tfkit.graph.control_flow import Body, Builder, Ran, choose, loop
+from tfkit.graph.control_flow import Body, Builder, Ran, choose, hang_on_pivots, loop
 from tfkit.graph.functions import CALLS, CASES, IFS, WHILES, Function, Functions, Reference
 from tfkit.graph.nodes import Graph, Node, Origin, Tensor, follow
 from tfkit.tensors import DType
@@ -49,6 +49,7 @@ class Inliner:
         while self._waiting:
             self._expand(self._waiting.pop())
         self._graph.forward(self._replaced)
+        hang_on_pivots(self._graph)
 
     def now(self, tensor: Tensor) -> Tensor:
         """What a tensor of the graph as it was has become."""

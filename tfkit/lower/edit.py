@@ -122,6 +122,11 @@ class Edit:
             tensor = attributes.tensor_value(dtype, array.shape, np.ascontiguousarray(array).tobytes())
         return self.add("Const", dtype=dtype, value=tensor)
 
+    def note(self, tensor: Tensor, shape: Shape | None) -> Tensor:
+        """Makes known what shape the first output of a new node has; returns the tensor."""
+        tensor.node.attrs = {**tensor.node.attrs, SHAPES: attributes.shapes_value((shape,))}
+        return tensor
+
     def become(self, op: str, inputs: Iterable[Tensor], **attrs: Any) -> None:
         """Makes the node another one, with as many outputs or more; its control inputs stay."""
         noted = {SHAPES: self.node.attrs[SHAPES]} if SHAPES in self.node.attrs else {}
@@ -300,5 +305,7 @@ def attr_value(value: Any) -> Any:  # one a kind
     if isinstance(value, list | tuple):
         if value and isinstance(value[0], DType):
             return attributes.types_value(value)
+        if value and isinstance(value[0], str | bytes):
+            return attributes.texts_value(value)
         return attributes.ints_value(value)
     return value

@@ -18,7 +18,8 @@ _GRAPH_VERSIONS = {"1.12": 27, "1.14": 38, "1.15": 134, "2.3": 440, "2.4": 561, 
 _HINTS = frozenset(
     (
         "debug_name", "allowed_devices", "grad_a", "grad_b", "grad_x", "grad_y", "sparse_gradient",
-        "use_inter_op_parallelism", "parallel_iterations", "bad_indices_policy", "layout", "batch_dims_hint",
+        "use_inter_op_parallelism", "validate_shape", "parallel_iterations", "bad_indices_policy", "layout",
+        "batch_dims_hint",
     )
 )  # fmt: skip
 
@@ -98,7 +99,7 @@ class Target:
                 continue
             attribute = known.get(name)
             if attribute is None:
-                if not self._may_drop(node.op, name, value):
+                if not self.may_drop(node.op, name, value):
                     since = first_with(node.op, name)
                     yield Misfit("attribute", f"{node.op} has no attribute {name} in TensorFlow {self.minor}", since)
             elif (attribute.allowed or attribute.minimum is not None) and (problem := attribute.problem(value)):
@@ -125,7 +126,7 @@ class Target:
             problem = self._table.kernel_problem(node.op, "cpu", types)
             yield Misfit("kernel", problem, first_with(node.op, types=types))
 
-    def _may_drop(self, op: str, name: str, value: Any) -> bool:
+    def may_drop(self, op: str, name: str, value: Any) -> bool:
         """Whether an attribute that the target does not know says nothing that it does not do."""
         if name in _HINTS:
             return True
@@ -152,8 +153,10 @@ class Target:
         if op is None:
             return
         attrs = node.attrs
-        if not all(name in op.attributes for name in attrs):
-            node.attrs = attrs = {name: value for name, value in attrs.items() if name in op.attributes}
+        if not all(name in op.attributes or name[0] == "_" for name in attrs):
+            # Notes stay, for the rules; they are not written.
+            kept = {name: value for name, value in attrs.items() if name in op.attributes or name[0] == "_"}
+            node.attrs = attrs = kept
         for name, default in self._defaults(node.op, op):
             if name not in attrs:
                 node.attrs = attrs = {**attrs, name: default}

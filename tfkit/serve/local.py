@@ -8,32 +8,29 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tfkit import errors
 from tfkit.arrays import Array
 from tfkit.client import Client
 from tfkit.eas.service_json import read_service_json
 from tfkit.eas.token import VARIABLE, check_token
-from tfkit.errors import (
-    EXIT_INPUT,
-    EXIT_MISSING,
-    EXIT_USAGE,
-    InputError,
-    MissingError,
-    TensorFlowError,
-    TfkitError,
-    UsageError,
-)
+from tfkit.errors import EXIT_USAGE, RuntimeCrashError, TensorFlowError, TfkitError, UsageError, nearest
 from tfkit.runtime.child import child_command
 from tfkit.serve.plan import is_service_json
+from tfkit.serve.settings import ServeSettings, parameter_of
 from tfkit.tensors import Signature
 
 _STOP_S = 35.0
 # Options that are switched off by a "no" before their name.
 _ON_BY_DEFAULT = ("gpu_memory_growth",)
-_ERRORS: dict[int, type[TfkitError]] = {EXIT_USAGE: UsageError, EXIT_INPUT: InputError, EXIT_MISSING: MissingError}
+# Fields of ServeSettings that are given in another way, or not at all.
+_NO_OPTIONS = ("model", "token", "origin", "stop_on_eof")
+# Options that are no fields of ServeSettings.
+_MORE_OPTIONS = ("install", "model_entry")
 
 
 def serve_model(
@@ -65,7 +62,8 @@ def serve_model(
         The service; a context manager that stops it.
 
     Raises:
-        TfkitError: It did not start; with the message and the class of what went wrong.
+        UsageError: ``tfkit serve`` has no such option, or not that value of it.
+        TfkitError: It did not start; with the message, the hint and the class of what went wrong.
 
     Example:
         >>> with serve_model("build/digits") as service:                    # doctest: +SKIP
@@ -73,12 +71,21 @@ def serve_model(
     """
     files = [warm_up] if isinstance(warm_up, str | Path) else list(warm_up)
     arguments = ["serve", str(model), "--port", str(port), "--device", device, "--json", "--stop-on-eof"]
+    _check_names(options)
     for option, value in {"name": name, "processor": processor, "warm_up": files, **options}.items():
         if value is not None and value != "":
             arguments += _arguments_of(option, value)
     if not token and is_service_json(str(model)):
         token = read_service_json(model).token or ""
     return LocalService(arguments, token)
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    known = [parameter_of(each.name) for each in fields(ServeSettings) if each.name not in _NO_OPTIONS]
+    for name in options:
+        if name not in (*known, *_MORE_OPTIONS):
+            hint = nearest(name, sorted((*known, *_MORE_OPTIONS, "token")))
+            raise UsageError(f"serve_model has no option {name!r}", hint=hint)
 
 
 def _arguments_of(option: str, value: Any) -> list[str]:
@@ -88,7 +95,7 @@ def _arguments_of(option: str, value: Any) -> list[str]:
     if value is True:
         return [f"--{name}"]
     values = value if isinstance(value, list | tuple) else [value]
-    return [argument for each in values for argument in (f"--{name}", str(each))]
+    return [f"--{name}={each}" for each in values]
 
 
 class LocalService:
@@ -102,6 +109,7 @@ class LocalService:
     def __init__(self, arguments: Sequence[str], token: str) -> None:
         token = check_token(token, "token") if token else ""
         environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
+        environment["TYPER_USE_RICH"] = "0"  # what is wrong with an option is told without a frame
         if token:
             environment[VARIABLE] = token
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the service
@@ -116,7 +124,7 @@ class LocalService:
             start_new_session=True,
         )
         try:
-            self._ready: dict[str, Any] = json.loads(self._read_ready())
+            self._ready = self._read_ready()
         except BaseException:
             self._process.kill()
             self._process.wait()
@@ -172,14 +180,27 @@ class LocalService:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"
 
-    def _read_ready(self) -> str:
+    def _read_ready(self) -> dict[str, Any]:
+        """What the service says when it takes requests; raises the error that kept it from that."""
         assert self._process.stdout is not None  # noqa: S101
         lines: list[str] = []
         for line in self._process.stdout:
             lines.append(line)
             if line == "}\n":
-                return "".join(lines)
+                answer: dict[str, Any] = json.loads("".join(lines))
+                if "error" in answer:
+                    kind: type[TfkitError] = getattr(errors, answer["error"])
+                    raise kind(answer["message"], hint=answer["hint"])
+                return answer
+        raise self._ended()
+
+    def _ended(self) -> TfkitError:
+        """The error of a service that ended without a word of its own."""
         code = self._process.wait()
         log = self.log.strip()
-        message = log.partition("tfkit: error: ")[2] or log or f"tfkit serve ended with exit code {code}"
-        raise _ERRORS.get(code, TensorFlowError)(message)
+        if code < 0:
+            last_words = f"Its last words:\n{log}" if log else ""
+            return RuntimeCrashError(f"the service's process was ended by signal {-code}", hint=last_words)
+        if code == EXIT_USAGE:
+            return UsageError(log.partition("Error: ")[2] or log)
+        return TensorFlowError(log or f"tfkit serve ended with exit code {code}")

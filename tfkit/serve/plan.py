@@ -19,7 +19,8 @@ from tfkit.errors import InputError, UsageError
 from tfkit.fetching.sources import Tell, fetch_file, fetch_model, name_of, needs_folder
 from tfkit.fetching.urls import is_url, shown_source
 from tfkit.processors.catalogue import find_processor
-from tfkit.serve.settings import ServeSettings, is_service_name, refusal
+from tfkit.savedmodel.files import find_model_file, readable
+from tfkit.serve.settings import ServeSettings, is_service_name, option_of, refusal
 
 GIVEN, ENVIRONMENT, FILE, DEFAULT = "command line", "environment", "file", "default"
 
@@ -33,6 +34,8 @@ _SAME = (
     "name", "token", "processor", "model_entry", "keepalive_ms", "worker_threads", "max_queue_size", "rate_limit",
     "decompressor", "grace_s",
 )  # fmt: skip
+# What ServiceJson calls otherwise.
+_FIELDS = {"model": "model_path", "warm_up": "warm_up_data_path"}
 # Fields of ServeSettings that say nothing about the service, or that are shown in another way.
 _NOT_SHOWN = ("model", "warm_up", "token", "origin", "stop_on_eof")
 
@@ -47,6 +50,7 @@ class ServicePlan:
         model_entry: The model's path inside of it; empty where it holds one model.
         warm_up: The paths or URLs of the warm-up files.
         file: The service JSON; none if the model was named itself.
+        ignored: Keys of the service JSON that mean nothing here: to EAS alone, or to nobody.
         origins: Where each setting that is no default comes from: ``command line``, ``environment`` or ``file``.
         notes: Lines for people, about the service JSON.
     """
@@ -56,11 +60,15 @@ class ServicePlan:
     model_entry: str
     warm_up: tuple[str, ...]
     file: Path | None
+    ignored: tuple[str, ...]
     origins: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: every setting with its value and where it comes from. The token itself is not in it."""
+        """For JSON: every setting with its value, where that comes from, and what sets it: an option, a key.
+
+        The token itself is not in it.
+        """
         values: dict[str, Any] = {
             "model": shown_source(self.model),
             "model_entry": self.model_entry,
@@ -74,8 +82,30 @@ class ServicePlan:
         origins = dict(self.origins)
         return {
             "file": str(self.file) if self.file else None,
-            "settings": {name: {"value": value, "from": origins.get(name, DEFAULT)} for name, value in values.items()},
+            "ignored": list(self.ignored),
+            "settings": {
+                name: {
+                    "value": value,
+                    "from": origins.get(name, DEFAULT),
+                    "option": "MODEL" if name == "model" else option_of(name),
+                    "key": key_of(_FIELDS.get(name, name)) or None,
+                }
+                for name, value in values.items()
+            },
         }
+
+    def check(self) -> None:
+        """Makes sure that what is to lie on this machine does: model, warm-up files, libraries of operations.
+
+        Raises:
+            TfkitError: Something does not, or may not be read.
+        """
+        if not needs_folder(self.model):
+            find_model_file(fetch_model(self.model, self.model_entry, Path(), lambda _: None))
+        warm_up = (Path(each) for each in self.warm_up if not is_url(each))
+        for path in (*warm_up, *self.settings.op_libraries):
+            with readable(path):
+                path.stat()
 
     @contextmanager
     def fetched(self, tell: Tell = lambda _: None) -> Iterator[ServeSettings]:
@@ -138,6 +168,7 @@ def plan_service(
         model_entry=values.get("model_entry", ""),
         warm_up=values.get("warm_up", ()),
         file=file.path if file else None,
+        ignored=(*file.ignored, *file.unknown) if file else (),
         origins=tuple(sorted(origins.items())),
         notes=(*file.notes, *_notes_on_missing(file, settings)) if file else (),
     )
@@ -180,9 +211,19 @@ def _check(file: ServiceJson, values: dict[str, Any]) -> None:
             raise InputError(f"{file.path}: {key_of(name)} is {value!r}: expected {expected}")
     if "processor" in values:
         try:
-            find_processor(values["processor"])
+            _check_processor(values["processor"])
         except UsageError as error:
             raise InputError(f"{file.path}: {error.message}", hint=error.hint) from None
+
+
+def _check_processor(name: str) -> None:
+    """Refuses a processor that is not here; EAS has more of them: ``pmml``, ``caffe_cpu``, ..."""
+    try:
+        find_processor(name)
+    except UsageError as error:
+        if "tensorflow" in name.casefold():
+            raise
+        raise UsageError(f"{error.message}: only EAS's TensorFlow processors run here", hint=error.hint) from None
 
 
 def _settings(values: dict[str, Any]) -> ServeSettings:
@@ -198,7 +239,7 @@ def _settings(values: dict[str, Any]) -> ServeSettings:
         warm_up=tuple(map(Path, values.get("warm_up", ()))),
         **{field: value for field, value in values.items() if field not in apart},
     )
-    find_processor(settings.processor)
+    _check_processor(settings.processor)
     return settings
 
 

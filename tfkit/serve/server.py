@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 import uvloop
 
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_OK, MissingError, SignatureError
+from tfkit.processors.cuda import has_card
 from tfkit.serve.compute import Compute
 from tfkit.serve.exchange import Response, json_response, text_response
 from tfkit.serve.http import Connection, Endpoint, Limits
@@ -24,6 +25,7 @@ from tfkit.serve.model import ServedModel
 from tfkit.serve.service import Service, State, count_text
 from tfkit.serve.settings import ServeSettings
 from tfkit.serve.warm_up import WarmUpResult, replay
+from tfkit.tensors import SERVE_TAG
 
 _SWEEP_S = 5.0
 _BACKLOG = 1024
@@ -57,7 +59,9 @@ class Ready:
 
     def __str__(self) -> str:
         warm_up = ", ".join(self.warm_up) or "none: the first requests will be slow"
-        fell_back = ", for it sees no GPU" if self.fell_back else ""
+        fell_back = ""
+        if self.fell_back:
+            fell_back = ", for it sees no GPU" if has_card() else " (no NVIDIA card)"
         parts = (
             f"tfkit: ready at {self.url}",
             f"model {self.model}",
@@ -82,8 +86,6 @@ def serve(settings: ServeSettings, announce: Callable[[Ready], None]) -> int:
     Raises:
         TfkitError: It could not start: the model, the warm-up, the device, the port.
     """
-    if settings.is_public and not settings.token:
-        logger.warning("%s can be reached from other machines, and no token is set: anyone may ask", settings.host)
     server = _Server(settings, announce)
     code: int = uvloop.run(server.run())
     if server.computing:
@@ -123,6 +125,7 @@ class _Server:
             started = await self._start(loop)
             if started is None:
                 return EXIT_INTERRUPTED
+            self._warn()
             self._announce(self._ready(listener, started))
             await self._until_stopped(endpoint)
         finally:
@@ -204,6 +207,13 @@ class _Server:
             warm_up=tuple(map(str, results)),
             start_s=seconds_since_process_start(),
         )
+
+    def _warn(self) -> None:
+        settings, model = self._settings, self._model
+        if settings.is_public and not settings.token:
+            logger.warning("%s can be reached from other machines, and no token is set: anyone may ask", settings.host)
+        if model is not None and model.session.frozen is not None and settings.tags != (SERVE_TAG,):
+            logger.warning("--tags %s is ignored: a frozen graph has no tag sets", ",".join(settings.tags))
 
     async def _until_stopped(self, endpoint: Endpoint) -> None:
         while not self._stop.is_set():

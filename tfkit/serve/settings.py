@@ -12,18 +12,18 @@ from typing import Any
 from tfkit.eas.compression import FORMATS
 from tfkit.errors import UsageError
 from tfkit.processors.catalogue import INSTALLED
+from tfkit.runtime.options import MOST_THREADS, is_device
 from tfkit.tensors import SERVE_TAG
 
 _MOST = 2**40
-_MOST_THREADS = 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_DEVICE = re.compile(r"auto|cpu|gpu|gpu:\d+")
-# The names of options that are not their fields' names with "-" for "_".
-_OPTIONS = {
-    "body_limit_bytes": "--body-limit",
-    "grace_s": "--grace",
-    "keepalive_ms": "--keepalive",
-    "op_libraries": "--op-library",
+# What the command calls otherwise than its fields.
+_PARAMETERS = {
+    "body_limit_bytes": "body_limit",
+    "grace_s": "grace",
+    "keepalive_ms": "keepalive",
+    "op_libraries": "op_library",
+    "token": "token_file",
 }
 
 
@@ -113,13 +113,22 @@ class ServeSettings:
             return self.host != "localhost"
 
 
+def parameter_of(name: str) -> str:
+    """What the command and ``serve_model`` call a field.
+
+    >>> parameter_of("keepalive_ms"), parameter_of("rate_limit")
+    ('keepalive', 'rate_limit')
+    """
+    return _PARAMETERS.get(name, name)
+
+
 def option_of(name: str) -> str:
     """The option of ``tfkit serve`` that sets a field.
 
     >>> option_of("keepalive_ms")
     '--keepalive'
     """
-    return _OPTIONS.get(name, f"--{name.replace('_', '-')}")
+    return f"--{parameter_of(name).replace('_', '-')}"
 
 
 def refusal(name: str, value: Any) -> str:
@@ -148,18 +157,18 @@ def _check_address(text: str) -> str:
 
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "name": lambda name: "" if is_service_name(name) else "letters, digits, '_', '-' and '.'",
-    "device": lambda device: "" if _DEVICE.fullmatch(device) else "auto, cpu, gpu or gpu:N",
+    "device": lambda device: "" if is_device(device) else "auto, cpu, gpu or gpu:N",
     "decompressor": lambda name: "" if not name or name in FORMATS else f"one of {', '.join(FORMATS)}",
     "port": _within(0, 65535),
     "advertise": _check_address,
     "gpu_memory_fraction": _within(0, 1),
-    "worker_threads": _within(1, _MOST_THREADS),
+    "worker_threads": _within(1, MOST_THREADS),
     "warm_up_sends": _within(1),
     "keepalive_ms": _within(1),
     "max_queue_size": _within(0),
     "rate_limit": _within(0),
     "body_limit_bytes": _within(1),
-    "intra_op_threads": _within(0),
-    "inter_op_threads": _within(-1),
+    "intra_op_threads": _within(0, MOST_THREADS),
+    "inter_op_threads": _within(-1, MOST_THREADS),
     "grace_s": _within(0),
 }
