@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHONS ?= python3.12 python3.13
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check pythons bench fuzz lock tables clean
+.PHONY: help setup demo test check pythons zoo bench fuzz lock tables clean
 
 help:  ## Say what can be made.
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -37,6 +37,9 @@ pythons:  ## Each TensorFlow in each other Python: its runtime, its own models, 
 		$(MAKE) setup PYTHON=$$python VENV=$$venv && $$venv/bin/python -m pytest tests/runtime tests/old_tensorflow \
 			|| exit 1; \
 	done
+
+zoo: setup  ## Every kind of model on every processor, beside its source; the matrix goes into docs/zoo.md.
+	$(BIN)/python -m tests.zoo --whole --output docs/zoo.md
 
 bench: setup  ## Measure; the results go into benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "codec": ("benchmarks.codec", "Message codec"),
     "serving": ("benchmarks.serving", "Serving the digits MLP"),
     "processors": ("benchmarks.processors", "Each processor, with the digits MLP"),
+    "lowering": ("benchmarks.lowering", "Lowering"),
     "http_layer": ("benchmarks.http_layer", "HTTP layers before the same model"),
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

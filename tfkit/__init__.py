@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfkit.client import Client
+    from tfkit.compat.check import check_model
+    from tfkit.compat.verify import verify_model
     from tfkit.doctor import diagnose
     from tfkit.errors import (
         InputError,
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         MissingError,
         ModelError,
         RuntimeCrashError,
+        RuntimeTimeoutError,
         ServiceError,
         SignatureError,
         TensorFlowError,
@@ -40,6 +43,8 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "tfkit.client": ("Client",),
+    "tfkit.compat.check": ("check_model",),
+    "tfkit.compat.verify": ("verify_model",),
     "tfkit.doctor": ("diagnose",),
     "tfkit.errors": (
         "InputError",
@@ -48,6 +53,7 @@ _MODULES = {
         "MissingError",
         "ModelError",
         "RuntimeCrashError",
+        "RuntimeTimeoutError",
         "ServiceError",
         "SignatureError",
         "TensorFlowError",
@@ -78,6 +84,7 @@ __all__ = [
     "ModelError",
     "Runtime",
     "RuntimeCrashError",
+    "RuntimeTimeoutError",
     "ServiceError",
     "Signature",
     "SignatureError",
@@ -87,6 +94,7 @@ __all__ = [
     "TooLargeError",
     "UsageError",
     "VerdictError",
+    "check_model",
     "diagnose",
     "export_model",
     "generate_warmup",
@@ -96,6 +104,7 @@ __all__ = [
     "list_runtimes",
     "remove_runtime",
     "serve_model",
+    "verify_model",
 ]
 
 

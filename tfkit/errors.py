@@ -12,6 +12,7 @@
     ├── MissingError                4  something is not here: library, device, network
     ├── TensorFlowError             5  the runtime failed                         HTTP 400 or 500
     │   └── RuntimeCrashError            5  the runtime's process ended                HTTP 500
+    │       └── RuntimeTimeoutError      5  it was ended: it took too long             HTTP 500
     └── ServiceError                3 or 5  a service answered with an error status
 
 A message says what is wrong (the file, tensor or node), what came and what was expected; ``hint`` says what to do.
@@ -129,6 +130,10 @@ class TensorFlowError(TfkitError):
 
 class RuntimeCrashError(TensorFlowError):
     """The process that ran TensorFlow ended: a failed CHECK, a segmentation fault, a kill."""
+
+
+class RuntimeTimeoutError(RuntimeCrashError):
+    """The process that ran TensorFlow was ended, as it took longer than it was given."""
 
 
 class ServiceError(TfkitError):

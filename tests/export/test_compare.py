@@ -4,9 +4,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tfkit.compat.tolerance import Tolerance, choose_tolerance, varies
 from tfkit.errors import VerdictError
-from tfkit.export.compare import choose_tolerance, compare_output, varies
-from tfkit.export.report import Tolerance
+from tfkit.export.compare import compare_output
 from tfkit.tensors import DType
 
 EXACT = Tolerance(0.0, 0.0)

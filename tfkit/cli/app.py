@@ -16,6 +16,8 @@ from tfkit.errors import EXIT_BUG, EXIT_INTERRUPTED, EXIT_MISSING, TfkitError
 COMMANDS = {
     "export": "tfkit.cli.export",
     "inspect": "tfkit.cli.inspect",
+    "check": "tfkit.cli.check",
+    "verify": "tfkit.cli.verify",
     "warmup-gen": "tfkit.cli.warmup_gen",
     "serve": "tfkit.cli.serve",
     "predict": "tfkit.cli.predict",
@@ -27,7 +29,8 @@ COMMANDS = {
 HELP = """
 From any TensorFlow model to a warm, proven EAS service, on one laptop.
 
-export MODEL, inspect it, make its warm-up file with warmup-gen, serve it, ask it with predict.
+export MODEL, inspect it, check and verify it for EAS's processors, make its warm-up file with warmup-gen, serve it,
+ask it with predict.
 """
 
 

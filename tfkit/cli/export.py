@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from tfkit.cli.output import note, print_json, print_table, print_text
-from tfkit.errors import EXIT_INTERRUPTED
+from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
 if TYPE_CHECKING:
-    from tfkit.export import ExportReport
+    from tfkit.export import EverywhereReport, ExportReport
+
+_ALL = "all"
 
 
 def run(
@@ -27,9 +29,13 @@ def run(
     processor: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="What it shall run on: a name of EAS (see tfkit runtime list), or installed."
+            metavar="NAME",
+            help="What it shall run on: a name of EAS (see tfkit runtime list), installed, or all: a folder each.",
         ),
     ] = "installed",
+    install: Annotated[
+        bool, typer.Option("--install", help="Install the TensorFlow that it is proved in first, if it is not here.")
+    ] = False,
     signature: Annotated[
         str | None,
         typer.Option(
@@ -72,33 +78,64 @@ def run(
     Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
     """
     _prepare_process()
-    from tfkit.export import export_model
     from tfkit.export.names import parse_renames
 
+    options: dict[str, Any] = {
+        "signature": signature,
+        "tags": tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+        "rename": parse_renames(rename or []),
+        "force": force,
+        "verify": not no_verify,
+        "atol": atol,
+        "rtol": rtol,
+        "inputs": inputs or [],
+        "seed": seed,
+    }
     try:
-        report = export_model(
-            source,
-            output,
-            processor=processor,
-            signature=signature,
-            tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
-            rename=parse_renames(rename or []),
-            force=force,
-            verify=not no_verify,
-            atol=atol,
-            rtol=rtol,
-            inputs=inputs or [],
-            seed=seed,
-        )
+        if install and not no_verify:
+            _install(processor)
+        report = _export(source, output, processor, options)
     except KeyboardInterrupt:
         note("tfkit: interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
+    _tell(report, as_json=as_json)
+
+
+def _export(source: Path, output: Path, processor: str, options: dict[str, Any]) -> ExportReport | EverywhereReport:
+    from tfkit.export import export_everywhere, export_model
+
+    if processor == _ALL:
+        return export_everywhere(source, output, **options)
+    return export_model(source, output, processor=processor, **options)
+
+
+def _tell(report: ExportReport | EverywhereReport, *, as_json: bool) -> None:
+    from tfkit.export import ExportReport
+
+    if isinstance(report, ExportReport):
+        _tell_notes(report)
+        print_json(report.as_dict()) if as_json else _print_report(report)
+        return
+    _tell_notes(report.source)
+    print_json(report.as_dict()) if as_json else _print_exports(report)
+    if report.failed:
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _tell_notes(report: ExportReport) -> None:
     for each in report.notes:
         note(f"note: {each}")
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        _print_report(report)
+
+
+def _install(processor: str) -> None:
+    """Installs what an export is proved in, unless it is there."""
+    from tfkit.cli.progress import install_progress
+    from tfkit.export.lowered import runtimes_to_install
+    from tfkit.processors.install import install_runtime
+
+    for name in runtimes_to_install(processor):
+        with install_progress(name) as progress:
+            install_runtime(name, progress=progress)
 
 
 def _prepare_process() -> None:
@@ -129,6 +166,19 @@ def _print_report(report: ExportReport) -> None:
         sizes = _describe_sizes(report.check.batch_sizes)
         print_text(f"verified against {report.source.name} at {sizes} in TensorFlow {report.check.tensorflow}")
     print_text(f"{report.size_bytes / 1e6:.2f} MB in {report.elapsed_s:.1f} s")
+
+
+def _print_exports(report: EverywhereReport) -> None:
+    rows = []
+    for each in report.exports:
+        errors = [output.max_abs_error for output in each.check.outputs] if each.check is not None else []
+        error = f"{max(errors):.2g}" if errors else ("not compared" if each.path else "")
+        changed = sum(each.lowering.applied.values()) if each.lowering is not None else 0
+        rows.append([each.processor, "yes" if each.path else "no", str(changed) if each.path else "", error])
+    print_text(f"{report.path}: {len(report.exports) - len(report.failed)} of {len(report.exports)} processors")
+    print_table(["processor", "exported", "operations rewritten", "largest error"], rows)
+    for each in report.failed:
+        note(f"{each.processor}: {each.problem}")
 
 
 def _describe_sizes(sizes: tuple[int, ...]) -> str:

@@ -7,20 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfkit.arrays import Array, dtype_of
+from tfkit.compat.tolerance import DEFAULTS, Tolerance, largest, wide
 from tfkit.errors import VerdictError
-from tfkit.export.report import OutputCheck, Tolerance
-from tfkit.tensors import DType
+from tfkit.export.report import OutputCheck
 
-# What two runs of the same float operations in another order may differ by, relative to the largest value.
-_DEFAULTS = {
-    DType.DOUBLE: 1e-8,
-    DType.COMPLEX128: 1e-8,
-    DType.FLOAT: 1e-5,
-    DType.COMPLEX64: 1e-5,
-    DType.HALF: 1e-2,
-    DType.BFLOAT16: 5e-2,
-}
-_RTOL_FACTOR = 10
 # Errors above this part of the largest value are no rounding: the model computes something else.
 _ROUNDING = 1e-2
 _ROUNDING_HINT = "If such a difference is right for this model, allow it with --atol and --rtol."
@@ -28,25 +18,6 @@ _OTHER_MODEL_HINT = (
     "This is no rounding: the model seems to compute something else in a graph than when it is called eagerly. "
     "Compare model(x) with model.predict(x) in Keras: where they differ as well, the model or Keras is at fault."
 )
-
-
-def choose_tolerance(
-    source: Array, *, compute_dtype: DType | None = None, atol: float | None = None, rtol: float | None = None
-) -> Tolerance:
-    """The tolerance for one output.
-
-    Args:
-        source: The source's values. By default ``atol`` grows with the largest of them.
-        compute_dtype: The half type that the model computes in, whatever the output's own type.
-        atol: The user's absolute tolerance.
-        rtol: The user's relative tolerance.
-    """
-    step = _DEFAULTS.get(dtype_of(source))
-    if step is None:
-        return Tolerance(0.0, 0.0)
-    if compute_dtype is not None:
-        step = max(step, _DEFAULTS[compute_dtype])
-    return Tolerance(step * _largest(source) if atol is None else atol, step * _RTOL_FACTOR if rtol is None else rtol)
 
 
 def compare_output(name: str, exported: Array, source: Array, tolerance: Tolerance, *, place: str = "") -> OutputCheck:
@@ -67,10 +38,9 @@ def compare_output(name: str, exported: Array, source: Array, tolerance: Toleran
             f"output {name!r} is {exported.dtype}{list(exported.shape)} in the exported model and "
             f"{source.dtype}{list(source.shape)} in the source{place}"
         )
-    if dtype_of(source) not in _DEFAULTS:
+    if dtype_of(source) not in DEFAULTS:
         return _compare_exact(name, exported, source, place)
-    wide = _wide(source)
-    have, want = exported.astype(wide), source.astype(wide)
+    have, want = exported.astype(wide(source)), source.astype(wide(source))
     with np.errstate(invalid="ignore", over="ignore"):
         same = (have == want) | (np.isnan(have) & np.isnan(want))
         error = np.where(same, 0.0, np.abs(have - want))
@@ -82,15 +52,9 @@ def compare_output(name: str, exported: Array, source: Array, tolerance: Toleran
             f"output {name!r} differs from the source{place}: largest absolute error {error[worst]:.3g} at "
             f"{[int(index) for index in worst]}: the exported model gives {have[worst]:.9g}, "
             f"the source {want[worst]:.9g}; allowed is {tolerance.atol:.3g} + {tolerance.rtol:.3g} * |source|",
-            hint=_ROUNDING_HINT if error[worst] <= _ROUNDING * _largest(source) else _OTHER_MODEL_HINT,
+            hint=_ROUNDING_HINT if error[worst] <= _ROUNDING * largest(source) else _OTHER_MODEL_HINT,
         )
     return OutputCheck(name, float(np.max(error, initial=0.0)), tolerance)
-
-
-def varies(samples: Sequence[Array]) -> bool:
-    """Whether any sample differs from the first by more than rounding."""
-    first, *others = samples
-    return any(other.shape != first.shape or not _alike(first, other) for other in others)
 
 
 def merge_checks(checks: Sequence[Mapping[str, OutputCheck]]) -> tuple[OutputCheck, ...]:
@@ -117,20 +81,3 @@ def _compare_exact(name: str, exported: Array, source: Array, place: str) -> Out
             f"{source.size} values are not)"
         )
     return OutputCheck(name, 0.0, Tolerance(0.0, 0.0))
-
-
-def _largest(array: Array) -> float:
-    """The largest finite magnitude."""
-    values = np.abs(array.astype(_wide(array)))
-    return float(np.max(values, where=np.isfinite(values), initial=0.0))
-
-
-def _alike(first: Array, other: Array) -> bool:
-    if dtype_of(first) not in _DEFAULTS:
-        return bool(np.array_equal(first, other))
-    wide = _wide(first)
-    return bool(np.allclose(other.astype(wide), first.astype(wide), rtol=1e-6, atol=0.0, equal_nan=True))
-
-
-def _wide(array: Array) -> type[np.generic]:
-    return np.complex128 if array.dtype.kind == "c" else np.float64

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfkit.compat.recorded import EVIDENCE, REPORT
 from tfkit.eas.messages import PredictRequest, encode_request, encode_response
 from tfkit.errors import MessageError
 from tfkit.export.selfcheck import Sample
 
-FOLDER = Path("assets.extra", "tfkit")
-REPORT = "export.json"
 MAX_BYTES = 16 << 20
 
 
@@ -31,7 +30,7 @@ def write_evidence(folder: Path, samples: Mapping[str, Sequence[Sample]]) -> tup
     Returns:
         The files' paths inside the SavedModel, and a note where some were left out.
     """
-    place = folder / FOLDER
+    place = folder / EVIDENCE
     place.mkdir(parents=True, exist_ok=True)
     written: list[str] = []
     size = 0
@@ -49,13 +48,13 @@ def write_evidence(folder: Path, samples: Mapping[str, Sequence[Sample]]) -> tup
             return tuple(written), f"samples {number} and later are not kept as evidence: over {MAX_BYTES >> 20} MiB"
         for name, message in messages.items():
             (place / name).write_bytes(message)
-            written.append(str(FOLDER / name))
+            written.append(str(EVIDENCE / name))
     return tuple(written), ""
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
     """Writes the export's report into a SavedModel's folder."""
-    place = folder / FOLDER
+    place = folder / EVIDENCE
     place.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=4, sort_keys=True, ensure_ascii=False)
     (place / REPORT).write_text(text + "\n", encoding="utf-8")

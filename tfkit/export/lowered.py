@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfkit.errors import MissingError
-from tfkit.processors.catalogue import INSTALLED, find_processor
+from tfkit.processors.catalogue import INSTALLED, PROCESSORS, find_processor
 from tfkit.processors.libraries import is_installed
 
 _PLAIN = ".plain"
@@ -45,5 +45,12 @@ def proving_processor(processor: str) -> str:
             return each
     raise MissingError(
         f"{processor} is not installed, so that the model cannot be proved in it",
-        hint=f"Run: tfkit runtime install {twin}; or export with --no-verify, which is recorded.",
+        hint=f"Run: tfkit runtime install {twin}; or export with --install, or with --no-verify, which is recorded.",
     )
+
+
+def runtimes_to_install(processor: str) -> list[str]:
+    """The runtimes that would prove what is lowered for a processor, or for ``all``, and are not here."""
+    wanted = PROCESSORS if processor == "all" else (processor,)
+    twins = dict.fromkeys(each.replace("_gpu_", "_cpu_") for each in wanted if each != INSTALLED)
+    return [each for each in twins if not is_installed(find_processor(each))]

@@ -23,13 +23,13 @@ from tfkit.export.keras_model import KerasModel, load_model
 from tfkit.export.lowered import move_into, plain_folder, proving_processor
 from tfkit.export.names import check_signature_name
 from tfkit.export.report import ExportReport, SelfCheck, Source
-from tfkit.export.samples import SampleMaker
 from tfkit.export.saved_model_source import SavedModelSource, is_saved_model
 from tfkit.export.savedmodel import TracedModel
 from tfkit.export.selfcheck import Limits, Sample, SourceRuns, check_export
 from tfkit.export.target import check_target, staged_folder
 from tfkit.graph.domains import input_domains, taken_as_integers
 from tfkit.inputs import InputOption, parse_inputs
+from tfkit.inputs.samples import SampleMaker
 from tfkit.lower.model import lower_model
 from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.savedmodel.reader import find_signature, read_signatures

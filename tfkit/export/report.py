@@ -7,17 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tfkit.compat.tolerance import Tolerance
 from tfkit.eas.structure import structure
 from tfkit.lower.model import LoweringReport
 from tfkit.tensors import Signature
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far a value may be from the source's: ``atol + rtol * |source|``."""
-
-    atol: float
-    rtol: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from tfkit.eas.structure import is_internal
 from tfkit.errors import InputError, ModelError, TensorFlowError, VerdictError
 from tfkit.export.frameworks import first_line
 from tfkit.export.report import Source
-from tfkit.export.samples import SampleMaker
 from tfkit.export.selfcheck import Limits, Sample, SourceRuns
 from tfkit.graph.domains import input_domains
 from tfkit.inputs import InputOption
+from tfkit.inputs.samples import SampleMaker
 from tfkit.runtime import LoadedModel, Runtime
 from tfkit.savedmodel.files import BINARY_NAME, TEXT_NAME, find_model_file
 from tfkit.savedmodel.reader import find_signature, read_signatures

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfkit.arrays import Array
+from tfkit.compat.tolerance import choose_tolerance, varies
 from tfkit.errors import InputError, TensorFlowError, TfkitError, VerdictError
-from tfkit.export.compare import choose_tolerance, compare_output, merge_checks, varies
+from tfkit.export.compare import compare_output, merge_checks
 from tfkit.export.frameworks import first_line
 from tfkit.export.report import OutputCheck, SelfCheck
-from tfkit.export.samples import BATCH_SIZES, SPREADS, SampleMaker, items
+from tfkit.inputs.samples import BATCH_SIZES, SPREADS, SampleMaker, items
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
 from tfkit.tensors import DType, Signature

@@ -20,8 +20,13 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def check_target(output: Path, *, force: bool) -> Path:
+def check_target(output: Path, *, force: bool, marker: str = "") -> Path:
     """Where the export will be: ``output`` with links resolved, when it may be written.
+
+    Args:
+        output: The folder to write.
+        force: Whether a SavedModel that is there may be replaced.
+        marker: The file by which to tell such an export, if it is no SavedModel's.
 
     Raises:
         InputError: Something is there already that may not be replaced.
@@ -37,7 +42,7 @@ def check_target(output: Path, *, force: bool) -> Path:
         raise describe_os_error(error, output) from None
     if not names:
         return target
-    if not set(_MODEL_FILES) & set(names):
+    if not {*_MODEL_FILES, marker} & set(names):
         raise InputError(
             f"{output} exists and is no SavedModel: it is never replaced", hint="Choose another folder, or empty it."
         )

@@ -53,9 +53,22 @@ class Facts:
             node = tensor.node
             if (noted := _noted_shape(node, tensor.output)) is not None:
                 return noted
+            if node.op == "ReadVariableOp":
+                return self._variable_shape(node.inputs[0])
             if node.op not in _SAME_SHAPE or not node.inputs:
                 return None
             tensor = node.inputs[0]
+        return None
+
+    def _variable_shape(self, handle: Tensor) -> Shape | None:
+        """What the handle of a variable says of the variable's shape."""
+        for _ in range(_MAX_STEPS):
+            node = handle.node
+            if node.op == "VarHandleOp":
+                return _as_shape(node.attrs["shape"].shape)
+            if node.op not in _HAND_ON or not node.inputs:
+                return None
+            handle = node.inputs[0]
         return None
 
     def value(self, tensor: Tensor) -> Array | None:
@@ -83,7 +96,7 @@ def _noted_shape(node: Node, output: int) -> Shape | None:
         return _as_shape(noted.list.shape[output])
     if node.op == "Const":
         return _as_shape(node.attrs["value"].tensor.tensor_shape)
-    if node.op in ("Placeholder", "VarHandleOp") and "shape" in node.attrs and node.op == "Placeholder":
+    if node.op == "Placeholder" and "shape" in node.attrs:
         return _as_shape(node.attrs["shape"].shape)
     return None
 

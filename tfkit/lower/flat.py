@@ -256,16 +256,17 @@ class _Known:
 
 def count_of(argument: Argument, attrs: Mapping[str, Any]) -> int:
     """How many tensors an input or output of an op stands for, in a node with these attributes."""
-    if argument.number_attr:
-        return int(attrs[argument.number_attr].i)
-    if argument.type_list_attr:
-        return len(attrs[argument.type_list_attr].list.type)
-    return 1
+    name = argument.number_attr or argument.type_list_attr
+    if not name:
+        return 1
+    if name not in attrs:  # left out where it has its default, which is none of them
+        return 0
+    return int(attrs[name].i) if argument.number_attr else len(attrs[name].list.type)
 
 
 def dtypes_of(argument: Argument, attrs: Mapping[str, Any]) -> list[int]:
     """The dtypes of those tensors; 0 where the node does not say."""
     if argument.type_list_attr:
-        return list(attrs[argument.type_list_attr].list.type)
+        return list(attrs[argument.type_list_attr].list.type) if argument.type_list_attr in attrs else []
     dtype = argument.dtype or (int(attrs[argument.type_attr].type) if argument.type_attr in attrs else 0)
     return [dtype] * count_of(argument, attrs)

@@ -63,10 +63,10 @@ def rewrite(model: FlatModel, target: Target) -> Rewrite:
     times: Counter[Node] = Counter()
     while waiting:
         node = waiting.pop()
-        edit = Edit(model.graph, node, target, facts)
         misfits = target.misfits(node)
-        chosen = _choose(rules.get(node.op, ()), edit, misfits)
-        if chosen is None:
+        edit = Edit(model.graph, node, target, facts) if node.op in rules else None
+        chosen = None if edit is None else _choose(rules[node.op], edit, misfits)
+        if edit is None or chosen is None:
             if misfits:
                 result.problems.append(_problem(node, misfits[0]))
             else:
@@ -85,10 +85,12 @@ def rewrite(model: FlatModel, target: Target) -> Rewrite:
         result.applied[op] += 1
         waiting.extend((*edit.added, node))
     model.prune(pivots=False)
+    # What was rewritten may have been the only thing that needed a node.
+    result.problems = [problem for problem in result.problems if problem.node in model.graph.nodes]
     return result
 
 
-def _choose(rules: list[Rule] | tuple[()], edit: Edit, misfits: list[Misfit]) -> Rule | None:
+def _choose(rules: list[Rule], edit: Edit, misfits: list[Misfit]) -> Rule | None:
     for rule in rules:
         if rule.wanted(edit) if rule.wanted is not None else _is_for(rule, misfits):
             return rule

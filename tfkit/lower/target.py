@@ -9,7 +9,7 @@ from typing import Any
 from tfkit.graph.nodes import Node
 from tfkit.lower.flat import count_of
 from tfkit.processors.catalogue import INSTALLED
-from tfkit.processors.ops import Device, Op
+from tfkit.processors.ops import Device, Op, plain_value
 from tfkit.processors.tables import first_with, op_table
 
 # The version of GraphDef that each TensorFlow writes (TF_GRAPH_DEF_VERSION in its core/public/version.h).
@@ -29,7 +29,7 @@ class Misfit:
     """Why a node does not fit.
 
     Attributes:
-        kind: ``op``, ``attribute``, ``input`` or ``kernel``.
+        kind: ``op``, ``attribute``, ``input`` or ``kernel``, the last for dtypes as well.
         text: What is wrong, for people.
         since: The first TensorFlow that takes it; ``None`` if that is not known.
     """
@@ -60,6 +60,7 @@ class Target:
         self.gpu = self._table.gpu
         self.graph_version = _GRAPH_VERSIONS[self.minor]
         self._added: dict[str, list[tuple[str, Any]]] = {}
+        self._kernels: dict[tuple[Any, ...], list[Misfit]] = {}
 
     def op(self, name: str) -> Op | None:
         """An op as the target knows it."""
@@ -102,8 +103,11 @@ class Target:
                 if not self.may_drop(node.op, name, value):
                     since = first_with(node.op, name)
                     yield Misfit("attribute", f"{node.op} has no attribute {name} in TensorFlow {self.minor}", since)
+            elif attribute.type == "type" and value.type in attribute.allowed:
+                continue  # nearly every attribute that can be wrong
             elif (attribute.allowed or attribute.minimum is not None) and (problem := attribute.problem(value)):
-                yield Misfit("attribute", f"{node.op} of TensorFlow {self.minor}: {problem}")
+                kind = "kernel" if attribute.holds_dtypes else "attribute"
+                yield Misfit(kind, f"{node.op} of TensorFlow {self.minor}: {problem}")
         for name in self._missing(node, op):
             if name not in dict(self._defaults(node.op, op)):
                 yield Misfit("attribute", f"{node.op} of TensorFlow {self.minor} needs an attribute {name}")
@@ -120,11 +124,18 @@ class Target:
                 "input", f"{node.op} takes {wanted} inputs in TensorFlow {self.minor}, this one has {len(node.inputs)}"
             )
 
-    def _kernel_misfits(self, node: Node, op: Op) -> Iterator[Misfit]:
+    def _kernel_misfits(self, node: Node, op: Op) -> list[Misfit]:
         types = op.types_of(node.attrs)
-        if not self.has_kernel(node.op, types):
-            problem = self._table.kernel_problem(node.op, "cpu", types)
-            yield Misfit("kernel", problem, first_with(node.op, types=types))
+        key = (node.op, *types.items())
+        if key not in self._kernels:  # nodes are many, their kinds few
+            self._kernels[key] = self._find_kernel_misfits(node.op, types)
+        return self._kernels[key]
+
+    def _find_kernel_misfits(self, op: str, types: Mapping[str, Any]) -> list[Misfit]:
+        if self.has_kernel(op, types):
+            return []
+        problem = self._table.kernel_problem(op, "cpu", types)
+        return [Misfit("kernel", problem, first_with(op, types=types))]
 
     def may_drop(self, op: str, name: str, value: Any) -> bool:
         """Whether an attribute that the target does not know says nothing that it does not do."""
@@ -160,6 +171,14 @@ class Target:
         for name, default in self._defaults(node.op, op):
             if name not in attrs:
                 node.attrs = attrs = {**attrs, name: default}
+
+
+def first_allowing(op: Op, attribute: str, value: Any) -> str | None:
+    """The first TensorFlow that computes an op with a value of an attribute that the given one does not allow."""
+    plain = plain_value(value)
+    if plain is None or not op.attributes[attribute].allowed:
+        return None
+    return first_with(op.name, types={attribute: plain})
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -17,7 +17,14 @@ import numpy as np
 
 from tfkit import errors
 from tfkit.arrays import Array
-from tfkit.errors import InputError, RuntimeCrashError, TensorFlowError, TfkitError, UsageError
+from tfkit.errors import (
+    InputError,
+    RuntimeCrashError,
+    RuntimeTimeoutError,
+    TensorFlowError,
+    TfkitError,
+    UsageError,
+)
 from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.runtime.child import child_command
 from tfkit.runtime.frames import encode_frame, read_frame, write_frame
@@ -42,6 +49,8 @@ class Runtime:
         gpu_memory_fraction: The share of a card's memory that TensorFlow may take; 0 for no limit.
         gpu_memory_growth: Take a card's memory as it is needed.
         op_libraries: Shared libraries with custom operations, loaded before any model.
+        timeout_s: The longest that one call may take, after which the process is ended with a ``RuntimeTimeoutError``;
+            ``None``: as long as it likes.
 
     Raises:
         UsageError: No processor has that name, or an option has no such value.
@@ -62,12 +71,16 @@ class Runtime:
         gpu_memory_fraction: float = 0.0,
         gpu_memory_growth: bool = True,
         op_libraries: Sequence[Path | str] = (),
+        timeout_s: float | None = None,
     ) -> None:
         find_processor(processor)
         libraries = tuple(Path(library).absolute() for library in op_libraries)
         self.options = RuntimeOptions(
             processor, device, intra_op_threads, inter_op_threads, gpu_memory_fraction, gpu_memory_growth, libraries
         )
+        if timeout_s is not None and not timeout_s > 0:
+            raise UsageError(f"a time-out of {timeout_s} s is not possible: expected more than 0")
+        self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._generation = 0
@@ -174,11 +187,13 @@ class Runtime:
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
         question = encode_frame({"call": name, **arguments}, arrays)
+        limit = _Limit(process, self._timeout_s)
         try:
-            write_frame(process.stdin, question)
-            header, results = read_frame(process.stdout)
+            with limit:
+                write_frame(process.stdin, question)
+                header, results = read_frame(process.stdout)
         except (EOFError, OSError):
-            raise self._crashed(name) from None
+            raise self._crashed(name, in_time=not limit.exceeded) from None
         except BaseException:
             # Interrupted between question and answer: the two would be out of step from here on.
             self._stop()
@@ -187,7 +202,7 @@ class Runtime:
             raise _as_error(header)
         return header, results
 
-    def _crashed(self, call: str) -> RuntimeCrashError:
+    def _crashed(self, call: str, *, in_time: bool) -> RuntimeCrashError:
         process = self._process
         assert process is not None  # noqa: S101
         self._stop()
@@ -195,6 +210,11 @@ class Runtime:
         code = process.returncode
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
         runtime = f"TensorFlow {self._version}" if self._version else f"{self.options.processor}'s TensorFlow"
+        if not in_time:
+            return RuntimeTimeoutError(
+                f"{runtime} took longer than {self._timeout_s:g} s for {call}: its process was ended",
+                hint=words and f"Its last words:\n{words}",
+            )
         return RuntimeCrashError(
             f"the process of {runtime} ended with {ended} during {call}", hint=words and f"Its last words:\n{words}"
         )
@@ -219,6 +239,32 @@ class Runtime:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+class _Limit:
+    """Kills a process that a block of code waits for too long.
+
+    Attributes:
+        exceeded: Whether it was killed.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], timeout_s: float | None) -> None:
+        self._process = process
+        self._timer = None if timeout_s is None else threading.Timer(timeout_s, self._kill)
+        self.exceeded = False
+
+    def _kill(self) -> None:
+        self.exceeded = True
+        self._process.kill()
+
+    def __enter__(self) -> None:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class LoadedModel:

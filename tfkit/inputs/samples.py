@@ -1,4 +1,4 @@
-"""The inputs that an export is compared on: the user's, or random ones inside what the graph allows."""
+"""The inputs that a model is compared on: the user's, or random ones inside what the graph allows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from tfkit.arrays import Array
 from tfkit.graph.domains import Domain
-from tfkit.inputs import InputOption, make_inputs, random_for_missing
 from tfkit.inputs.convert import fit_rows, from_array
-from tfkit.inputs.options import RandomSource, ZerosSource
+from tfkit.inputs.make import make_inputs, random_for_missing
+from tfkit.inputs.options import InputOption, RandomSource, ZerosSource
 from tfkit.tensors import DType, Signature, TensorSpec
 
 BATCH_SIZES = (1, 3)

@@ -1,0 +1,80 @@
+"""An export for a processor runs in that processor's own TensorFlow and gives the source's numbers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.old_tensorflow.recorded import FIXTURES
+from tests.runtimes import CPU_PROCESSORS, installed_runtime
+from tfkit.runtime import Runtime
+
+SAMPLES = Path(__file__).parents[2] / "sample_models"
+pytestmark = pytest.mark.network
+
+
+def export(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tfkit.cli", "export", *words], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def accuracy(processor: str, model: Path) -> float:
+    """How many of the sample digits the model knows, in the TensorFlow of a processor."""
+    images, labels = (np.load(SAMPLES / f"{name}.npy") for name in ("digits_test", "digits_test_labels"))
+    with Runtime(processor, device="cpu") as runtime:
+        outputs = runtime.load(model).predict({"images": images}, signature="predict_images")
+    return float(np.mean(next(iter(outputs.values())).argmax(1) == labels))
+
+
+def test_a_keras_model_for_every_processor(tmp_path: Path) -> None:
+    for processor in CPU_PROCESSORS:
+        installed_runtime(processor)
+    model = str(SAMPLES / "digits_cnn.keras")
+    done = export(
+        model, "--processor", "all", "--output", str(tmp_path / "all"), "--signature", "predict_images", "--json"
+    )
+    report = json.loads(done.stdout)
+    assert [each["problem"] for each in report["processors"]] == [""] * 11
+    assert json.loads((tmp_path / "all" / "manifest.json").read_text()) == report
+    for processor in CPU_PROCESSORS:
+        assert accuracy(processor, tmp_path / "all" / processor) > 0.9
+    copies = [tmp_path / "all" / each["processor"] / "variables" / "variables.index" for each in report["processors"]]
+    assert len({path.stat().st_ino for path in copies}) == 1, "equal files are linked"
+
+
+def test_a_saved_model_of_a_newer_tensorflow(tmp_path: Path) -> None:
+    installed_runtime("tensorflow_cpu_1.15")
+    newest = FIXTURES[-1]
+    done = export(str(newest.model), "--processor", "tensorflow_cpu_1.15", "--output", str(tmp_path / "old"), "--json")
+    report = json.loads(done.stdout)
+    assert (report["lowering"]["written_by"], report["lowering"]["tensorflow"]) == ("2.7.4", "1.15")
+    with Runtime("tensorflow_cpu_1.15", device="cpu") as runtime:
+        model = runtime.load(tmp_path / "old")
+        for case in (each for each in newest.cases() if each.signature == "look_up"):
+            outputs = model.predict(case.inputs, signature="look_up")
+            assert {name: array.tolist() for name, array in outputs.items()} == {
+                name: array.tolist() for name, array in case.outputs.items()
+            }
+
+
+def test_what_cannot_be_written_for_an_old_tensorflow_is_named(tmp_path: Path) -> None:
+    fixture = FIXTURES[-1]
+    done = export(
+        str(fixture.addons),
+        "--processor",
+        "tensorflow_cpu_2.7",
+        "--output",
+        str(tmp_path / "no"),
+        "--no-verify",
+        code=3,
+    )
+    assert "Addons>ParseTime" in done.stderr
+    assert not (tmp_path / "no").exists()

@@ -1,0 +1,48 @@
+"""``tfkit.lower.rules.tensor_scatter``: tensors with some of their rows changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.lower.rules.proof import Prove
+from tests.runtimes import CPU_PROCESSORS
+
+pytestmark = pytest.mark.network
+RANDOM = np.random.default_rng(7)
+
+
+def all_ways(tf: Any, tensor: Any, indices: Any, updates: Any) -> Any:
+    given = {"tensor": tensor, "indices": indices, "updates": updates}
+    ways = ["Add", "Sub", "Update", "Max", "Min"]
+    return [getattr(tf.raw_ops, f"TensorScatter{way}")(**given) for way in ways]
+
+
+def update(tf: Any, tensor: Any, indices: Any, updates: Any) -> Any:
+    return tf.tensor_scatter_nd_update(tensor, indices, updates)
+
+
+def call(shape: tuple[int, ...], depth: int, count: int, dtype: str) -> tuple[Any, Any, Any]:
+    chosen = RANDOM.permutation(int(np.prod(shape[:depth])))[:count]
+    indices = np.stack(np.unravel_index(chosen, shape[:depth]), -1)
+    tensor, updates = (RANDOM.integers(-9, 9, size) for size in (shape, (count, *shape[depth:])))
+    return tensor.astype(dtype), indices, updates.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "int64"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_rows_and_single_numbers(prove: Prove, dtype: str, depth: int) -> None:
+    calls = [call((size, 3, 2), depth, size, dtype) for size in (2, 5)]
+    prove(all_ways, *calls, processors=[name for name in CPU_PROCESSORS if "cpu_1" in name])
+
+
+def test_the_last_of_several_updates_stays(prove: Prove) -> None:
+    calls = [(RANDOM.random((size, 2)), np.array([[0], [1], [0]]), RANDOM.random((3, 2))) for size in (2, 5)]
+    prove(update, *calls)
+
+
+def test_strings_and_truths(prove: Prove) -> None:
+    words = np.array([b"a", b"b", b"c"], object)
+    prove(update, (words, np.array([[2]]), words[:1]), (words[:2], np.array([[0]]), words[1:2]))

@@ -1,0 +1,53 @@
+"""Whether a node fits a TensorFlow, by its tables."""
+
+from __future__ import annotations
+
+from tfkit.graph.attributes import bool_value, float_value, int_value, text_value, type_value
+from tfkit.graph.nodes import Node
+from tfkit.lower.target import Target
+from tfkit.tensors import DType
+
+OLD, OLDER = Target("tensorflow_cpu_1.15"), Target("tensorflow_cpu_1.12")
+FLOAT = type_value(DType.FLOAT)
+
+
+def placeholder() -> Node:
+    return Node("x", "Placeholder", attrs={"dtype": FLOAT})
+
+
+def test_an_op_that_came_later_is_told_with_the_first_that_has_it() -> None:
+    x = placeholder().out()
+    node = Node("n", "SelectV2", (x, x, x), {"T": FLOAT})
+    assert OLD.misfits(node) == []
+    (misfit,) = OLDER.misfits(node)
+    assert (misfit.kind, misfit.since) == ("op", "1.14")
+
+
+def test_attributes_that_say_nothing_are_dropped() -> None:
+    x = placeholder().out()
+    attrs = {"T": FLOAT, "grad_a": bool_value(True), "transpose_b": bool_value(True), "_note": int_value(3)}
+    node = Node("n", "MatMul", (x, x), attrs)
+    assert OLD.misfits(node) == []
+    OLD.fit(node)
+    assert set(node.attrs) == {"T", "transpose_b", "_note"}
+
+
+def test_an_attribute_that_says_something_is_not() -> None:
+    x = placeholder().out()
+    node = Node("n", "LeakyRelu", (x,), {"T": FLOAT, "alpha": float_value(0.1)})
+    assert OLD.misfits(node) == []
+    resize = Node("n", "ResizeBilinear", (x, x), {"T": FLOAT, "half_pixel_centers": bool_value(True)})
+    (misfit,) = OLDER.misfits(resize)
+    assert misfit.kind == "attribute"
+    assert "half_pixel_centers" in misfit.text
+    resize.attrs = {"T": FLOAT, "half_pixel_centers": bool_value(False)}
+    assert OLDER.misfits(resize) == []
+
+
+def test_values_inputs_and_kernels_are_compared() -> None:
+    x = placeholder().out()
+    (value,) = OLD.misfits(Node("n", "Conv2D", (x, x), {"T": FLOAT, "padding": text_value("EXPLICITLY")}))[:1]
+    assert value.kind == "attribute"
+    assert [each.kind for each in OLD.misfits(Node("n", "MatMul", (x,), {"T": FLOAT}))] == ["input"]
+    half = Node("n", "AvgPool", (x,), {"T": type_value(DType.BFLOAT16), "padding": text_value("SAME")})
+    assert OLD.misfits(half)

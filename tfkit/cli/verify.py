@@ -1,0 +1,207 @@
+"""``tfkit verify``: runs a model in the real TensorFlow of each processor, and compares it with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfkit.cli.inputs import InputOptions
+from tfkit.cli.processors import ProcessorOptions
+from tfkit.errors import EXIT_VERDICT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfkit.compat.compare import OutputResult
+    from tfkit.compat.report import VerifyReport, VerifyRow
+
+_KERAS = (".keras", ".h5")
+
+
+def run(
+    model: Annotated[
+        Path,
+        typer.Argument(help="A SavedModel's folder, or a folder with one for each processor.", show_default=False),
+    ],
+    *,
+    processors: ProcessorOptions = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SOURCE",
+            show_default="what the export recorded",
+            help="What to compare with: a SavedModel, a .keras file, a folder of recorded requests and responses, or "
+            "an .npz file with the outputs for the given inputs.",
+        ),
+    ] = None,
+    inputs: InputOptions = None,
+    warm_up: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A warm-up file: a request to run as it is.", show_default=False)
+    ] = None,
+    signature: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The signature to run.", show_default="all")
+    ] = None,
+    batch_sizes: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--batch-size", min=1, metavar="N", help="Rows of a case, any number of times.", show_default="1, 3"
+        ),
+    ] = None,
+    atol: Annotated[
+        float | None,
+        typer.Option(min=0, help="Largest absolute difference allowed.", show_default="by dtype and size"),
+    ] = None,
+    rtol: Annotated[
+        float | None, typer.Option(min=0, help="Largest relative difference allowed.", show_default="by dtype")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random inputs.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Longest that loading or one run may take, in seconds.")] = 120.0,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, gpu or auto.")] = "cpu",
+    tags: Annotated[str, typer.Option(help="Tag set of the SavedModel, separated by commas.")] = "serve",
+    install: Annotated[bool, typer.Option("--install", help="Install the processors that are missing.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as a page, too.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the page if it is there already.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Run a model in the real TensorFlow of each processor, and compare what comes out with the model's source.
+
+    Each runs in a process of its own: one that crashes or hangs is a row of the report. Exits with 1 unless all pass.
+
+    tfkit verify build/m115 --processor tensorflow_cpu_1.15
+
+    tfkit verify build/m115 --processor all --reference model.keras --input images=@digits.npy
+    """
+    from tfkit.cli.output import note, print_json
+    from tfkit.compat.verify import verify_model
+    from tfkit.warmup.files import check_target
+
+    if html is not None:
+        check_target(html, force=force)
+    chosen = processors or ["all"]
+    if install:
+        _install(chosen)
+    with _as_saved_model(reference, model, signature) as (source, name):
+        report = verify_model(
+            model,
+            processors=chosen,
+            reference=source,
+            inputs=inputs or (),
+            warm_up=warm_up,
+            signature=name,
+            batch_sizes=batch_sizes or (1, 3),
+            atol=atol,
+            rtol=rtol,
+            seed=seed,
+            timeout_s=timeout,
+            tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+            device=device,
+            reference_name=str(reference or ""),
+            progress=lambda name: note(f"running in {name}"),
+        )
+    if html is not None:
+        _write_page(report, html, force=force)
+    print_json(report.as_dict()) if as_json else _print_report(report)
+    if not report.passed:
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _write_page(report: VerifyReport, path: Path, *, force: bool) -> None:
+    from tfkit.compat.page import render_page
+    from tfkit.warmup.files import replacing
+
+    with replacing(path, force=force) as beside:
+        beside.write_text(render_page(report), encoding="utf-8")
+
+
+def _install(names: Sequence[str]) -> None:
+    from tfkit.cli.progress import install_progress
+    from tfkit.processors.catalogue import INSTALLED, select_processors
+    from tfkit.processors.install import install_runtime
+    from tfkit.processors.libraries import is_installed
+
+    for processor in select_processors("*" if name == "all" else name for name in names):
+        if processor.name != INSTALLED and not is_installed(processor):
+            with install_progress(processor.name) as progress:
+                install_runtime(processor, progress=progress)
+
+
+@contextmanager
+def _as_saved_model(
+    reference: Path | None, model: Path, signature: str | None
+) -> Iterator[tuple[Path | None, str | None]]:
+    """A Keras file exported as a SavedModel that was compared with it, and its one signature.
+
+    Any other reference is given back as it is.
+    """
+    if reference is None or reference.suffix not in _KERAS:
+        yield reference, signature
+        return
+    import os
+    import tempfile
+
+    from tfkit.compat.recorded import recorded_names
+    from tfkit.savedmodel.reader import find_signature, read_signatures
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    from tfkit.export import export_model
+
+    name = find_signature(read_signatures(model), signature).name
+    with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder:
+        exported = Path(folder, "reference")
+        export_model(reference, exported, signature=name, rename=recorded_names(model))
+        yield exported, name
+
+
+def _print_report(report: VerifyReport) -> None:
+    from tfkit.cli.output import print_table, print_text
+
+    for row in report.rows:
+        if row.outputs:
+            title = f"{row.ran.processor} (TensorFlow {row.ran.tensorflow})"
+            columns = ("output", "largest", "mean", "relative", "p99", "differ", "argmax")
+            print_table(columns, list(map(_output_cells, row.outputs)), title=title)
+        for output in row.outputs:
+            if not output.passed:
+                print_text(_difference(output))
+    print_table(("processor", "result", "load ms", "first run ms", "later ms"), list(map(_row_cells, report.rows)))
+    for row in report.rows:
+        if row.ran.reason:
+            print_text(f"{row.ran.processor} {row.status}: {row.ran.reason}")
+    for each in report.notes:
+        print_text(f"note: {each}")
+    what = ", ".join(dict.fromkeys(case.what for case in report.cases)) or "no cases"
+    print_text(f"{'passed' if report.passed else 'FAILED'}: {report.verdict} ({what}; seed {report.seed})")
+
+
+def _row_cells(row: VerifyRow) -> tuple[str, ...]:
+    latency = row.ran.latency
+    times = (latency.load_ms, latency.cold_ms, latency.warm_ms) if latency is not None else ()
+    return (row.ran.processor, row.status, *(f"{value:.2f}" for value in times))
+
+
+def _output_cells(output: OutputResult) -> tuple[str, ...]:
+    share = output.mismatched / output.values if output.values else 0.0
+    name = f"{output.signature}: {output.name}"
+    if output.absolute is None or output.relative is None:
+        return (name, "", "", "", "", f"{share:.2%}", "")
+    agreement = "" if output.argmax_agreement is None else f"{output.argmax_agreement:.1%}"
+    errors = (output.absolute.largest, output.absolute.mean, output.relative.largest, output.relative.percentiles[-1])
+    return (name, *(f"{value:.2g}" for value in errors), f"{share:.2%}", agreement)
+
+
+def _difference(output: OutputResult) -> str:
+    name = f"output {output.name!r} of {output.signature!r}"
+    if output.problem:
+        return f"{name}: {output.problem}"
+    where = ""
+    if (worst := output.worst) is not None:
+        where = f"; worst in case {worst.case} at {list(worst.index)}: came {worst.came}, expected {worst.expected}"
+    allowed = f"{output.tolerance.atol:.3g} + {output.tolerance.rtol:.3g} * |reference|"
+    return f"{name}: {output.mismatched} of {output.values} values differ by more than {allowed}{where}"

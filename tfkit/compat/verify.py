@@ -1,0 +1,228 @@
+"""``verify_model``: runs a model in the real TensorFlow of processors, and compares it with its source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfkit.arrays import Array
+from tfkit.compat.compare import Limits, OutputResult, compare_outputs
+from tfkit.compat.drawing import Runner, inputs_vary, outputs_vary
+from tfkit.compat.half import half_dtype
+from tfkit.compat.recorded import EVIDENCE, Case, read_recorded, recorded_tolerances
+from tfkit.compat.references import (
+    CaseMaker,
+    choose_signatures,
+    first_opened,
+    is_saved_model,
+    opened,
+    recorded_cases,
+)
+from tfkit.compat.report import BASELINE, DIFFERS, PASSED, VerifyReport, VerifyRow
+from tfkit.compat.running import RAN, Ran, Settings, run_cases
+from tfkit.compat.written import read_written
+from tfkit.errors import InputError, UsageError
+from tfkit.inputs import parse_inputs
+from tfkit.inputs.samples import BATCH_SIZES
+from tfkit.processors.catalogue import INSTALLED, PROCESSORS, Processor, select_processors
+from tfkit.savedmodel.files import find_model_file
+from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.tensors import SERVE_TAG, Signature
+
+ALL = "all"
+_EVIDENCE = "the source's recorded outputs"
+
+
+def verify_model(
+    model: str | Path,
+    *,
+    processors: Sequence[str] = (ALL,),
+    reference: str | Path | Runner | None = None,
+    inputs: Sequence[str] = (),
+    warm_up: str | Path | None = None,
+    signature: str | None = None,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+    atol: float | None = None,
+    rtol: float | None = None,
+    seed: int = 0,
+    timeout_s: float = 120.0,
+    tags: Sequence[str] = (SERVE_TAG,),
+    device: str = "cpu",
+    reference_name: str = "",
+    progress: Callable[[str], None] | None = None,
+) -> VerifyReport:
+    """Runs a SavedModel in the real TensorFlow of processors, each in its own process, and compares the outputs.
+
+    They are compared with the model's source: with the outputs that ``export_model`` recorded of it, with a reference,
+    or with recorded outputs. Without any of these, the runtimes are compared with each other, and no more is claimed.
+
+    Args:
+        model: The SavedModel's folder, or a folder with one for each processor, called as these are.
+        processors: Processors, ``installed``, or patterns as the shell has them; ``all`` for all of EAS's.
+        reference: What to compare with: another SavedModel, which is run in the installed TensorFlow; a folder of
+            ``1.request.bin`` and ``1.response.bin``; an ``.npz`` file with the outputs for the given inputs; or a
+            function that takes a signature's name and arrays by name, and gives arrays by name.
+        inputs: ``--input`` options, such as ``images=@test.npy``; what they leave out is random.
+        warm_up: A warm-up file: a request to run as it is.
+        signature: The signature; by default the one that given inputs are for, else every one.
+        batch_sizes: Rows of each case.
+        atol: Largest absolute difference of floating-point outputs; by default what their type and size allow.
+        rtol: Largest difference relative to the reference.
+        seed: Seed of random inputs.
+        timeout_s: The longest that loading the model or one run may take.
+        tags: The metagraph's tags.
+        device: Where to compute: ``cpu``, ``gpu`` or ``auto``.
+        reference_name: What to call the reference in the report; by default its path.
+        progress: Told the name of each processor before it is run.
+
+    Returns:
+        The comparison; a runtime that fails is a row of it.
+
+    Raises:
+        ModelError: There is no SavedModel, or a damaged one.
+        SignatureError: An input or the signature does not fit it.
+        InputError: The reference fails on the inputs, or is none.
+        UsageError: Options make no sense.
+
+    Example:
+        >>> tfkit.verify_model("build/m115", processors=["tensorflow_cpu_1.15"]).verdict  # doctest: +SKIP
+        "equal to the source's recorded outputs, within what is allowed"
+    """
+    settings = Settings(tuple(tags), device, timeout_s)
+    _check_options(batch_sizes, timeout_s, atol, rtol)
+    models = _models(Path(model), select_processors("*" if name == ALL else name for name in processors))
+    first = next(iter(models.values()))
+    options, whole = parse_inputs(inputs), parse_inputs([f"@{warm_up}"] if warm_up is not None else [])
+    chosen = choose_signatures(first, settings.tags, signature, (*options, *whole))
+    maker = CaseMaker(first, settings.tags, chosen, options, whole, tuple(batch_sizes), seed)
+    found = _find_cases(first, reference, maker, [*reversed(models)], settings)
+    limits = Limits(
+        atol, rtol, half_dtype(read_written(first, settings.tags)), recorded_tolerances(first) if found.recorded else {}
+    )
+    rows = []
+    for processor, path in ({found.baseline: first} | models if found.baseline == INSTALLED else models).items():
+        if progress is not None:
+            progress(processor)
+        ran = run_cases(path, processor, found.cases, settings)
+        rows.append(_row(ran, found, limits, required=processor in processors))
+    called = reference_name or found.reference
+    return VerifyReport(Path(model), called, seed, found.cases, tuple(rows), *_judge(first, settings, found, maker))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The cases, and what their outputs are from.
+
+    Attributes:
+        cases: With outputs, unless nothing runs the model.
+        reference: What gave the outputs, for people; empty if a runtime did.
+        baseline: The runtime that did.
+        recorded: Whether they were recorded by an export.
+        note: What the user should know.
+    """
+
+    cases: tuple[Case, ...]
+    reference: str = ""
+    baseline: str = ""
+    recorded: bool = False
+    note: str = ""
+
+
+def _find_cases(
+    model: Path,
+    reference: str | Path | Runner | None,
+    maker: CaseMaker,
+    newest_first: Sequence[str],
+    settings: Settings,
+) -> _Found:
+    if callable(reference):
+        return _Found(maker.draw(reference), "the source")
+    if reference is not None:
+        source = Path(reference)
+        if is_saved_model(source):
+            with opened(find_model_file(source).parent, INSTALLED, settings) as runner:
+                return _Found(maker.draw(runner), str(reference))
+        return _Found(_named(recorded_cases(source, maker), model, settings), str(reference))
+    if not maker.is_given and (recorded := read_recorded(model / EVIDENCE)):
+        return _Found(_named(recorded, model, settings), _EVIDENCE, recorded=True)
+    baseline, cases, reason = first_opened(model, newest_first, settings, maker)
+    note = f"no runtime runs it, so that no inputs could be tried; {reason}" if reason else ""
+    return _Found(cases, baseline=baseline, note=note)
+
+
+def _named(cases: Sequence[Case], model: Path, settings: Settings) -> tuple[Case, ...]:
+    """Recorded cases with their signatures' own names, once it is sure that they are the model's."""
+    known = read_signatures(model, settings.tags)
+    named = []
+    for case in cases:
+        signature = find_signature(known, case.signature)
+        for name in case.inputs:
+            signature.input(name)
+        for name in case.outputs:
+            signature.output(name)
+        named.append(Case(signature.name, case.inputs, case.outputs, case.what))
+    return tuple(named)
+
+
+def _row(ran: Ran, found: _Found, limits: Limits, *, required: bool) -> VerifyRow:
+    if ran.status != RAN or not found.cases:
+        return VerifyRow(ran, ran.status, required=required)
+    if ran.processor == found.baseline:
+        return VerifyRow(ran, BASELINE, required=required)
+    results = tuple(_compare(ran, found.cases, limits))
+    return VerifyRow(ran, PASSED if all(each.passed for each in results) else DIFFERS, results, required)
+
+
+def _compare(ran: Ran, cases: Sequence[Case], limits: Limits) -> list[OutputResult]:
+    """The results by signature and output, in the order of the cases."""
+    pairs: dict[tuple[str, str], list[tuple[Array, Array]]] = {}
+    for case, outputs in zip(cases, ran.outputs, strict=True):
+        for name, expected in case.outputs.items():
+            pairs.setdefault((case.signature, name), []).append((outputs[name], expected))
+    return [compare_outputs(signature, name, each, limits) for (signature, name), each in pairs.items()]
+
+
+def _judge(model: Path, settings: Settings, found: _Found, maker: CaseMaker) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The signatures whose outputs do not vary, and notes."""
+    known: Mapping[str, Signature] = read_signatures(model, settings.tags)
+    alike, notes = [], [found.note] if found.note else []
+    for name in dict.fromkeys(case.signature for case in found.cases):
+        cases = [case for case in found.cases if case.signature == name]
+        if outputs_vary(cases, known[name]):
+            continue
+        if inputs_vary(cases, known[name]):
+            alike.append(name)
+        else:
+            notes.append(f"{name}: all inputs are alike: whether the outputs follow them was not checked")
+    if not found.reference and maker.signatures:
+        notes.append("there is no reference: nothing is said about the model's source (--reference SOURCE)")
+    return tuple(alike), tuple(notes)
+
+
+def _models(model: Path, processors: Sequence[Processor]) -> dict[str, Path]:
+    """The SavedModel's folder for each processor.
+
+    Raises:
+        ModelError: There is none.
+        InputError: It has folders for some processors, and for none of those asked for.
+    """
+    own = {name: model / name for name in (*PROCESSORS, INSTALLED) if is_saved_model(model / name)}
+    if is_saved_model(model) or not own:
+        folder = find_model_file(model).parent
+        return {each.name: folder for each in processors}
+    wanted = {each.name: own[each.name] for each in processors if each.name in own}
+    if not wanted:
+        raise InputError(f"{model} holds models for {', '.join(own)}: none of them was asked for")
+    return wanted
+
+
+def _check_options(batch_sizes: Sequence[int], timeout_s: float, atol: float | None, rtol: float | None) -> None:
+    if not timeout_s > 0:
+        raise UsageError(f"a time-out of {timeout_s} s is not possible: expected more than 0")
+    if not batch_sizes or any(size < 1 for size in batch_sizes):
+        raise UsageError(f"batch sizes {list(batch_sizes)} are not possible: expected numbers from 1 on")
+    for name, value in (("atol", atol), ("rtol", rtol)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name} {value} is not possible: expected a number from 0 on")
