@@ -88,7 +88,9 @@ def test_a_service_that_is_killed_while_it_starts_is_a_crash(tmp_path: Path) -> 
 
     def kill() -> None:
         deadline = time.monotonic() + 30
-        while not (ours := [child for child in psutil.Process().children() if str(warm_up) in child.cmdline()]):
+        while not (
+            ours := [child for child in psutil.Process().children() if str(warm_up) in " ".join(child.cmdline())]
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         ours[0].kill()
