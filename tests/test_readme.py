@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.runtimes import installed_runtime
 from tests.serving import Server
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +95,16 @@ def test_the_python_about_processors_runs(old_model: Path) -> None:
     lines = run(old_model, sys.executable, "-c", code).stdout.split("\n")
     assert [line.split()[0] for line in lines[:2]] == ["tensorflow_cpu_1.15", "installed"]
     assert lines[0].split()[1:] == lines[1].split()[1:]
+
+
+def test_the_commands_about_old_processors_work_as_shown(folder: Path) -> None:
+    shown = commands("New models on old processors")
+    assert [words[1] for words in shown] == ["check", "export", "verify"]
+    installed_runtime("tensorflow_cpu_1.15")
+    export = next(words for words in commands() if words[1] == "export")
+    for words in (export, *shown):
+        done = run(folder, sys.executable, "-m", "tfkit.cli", *words[1:])
+    assert "equal to the source" in done.stdout or "passed" in done.stdout
 
 
 def test_the_demo_shows_the_readme_s_commands() -> None:
