@@ -45,11 +45,13 @@ def serialize_nodes(graph: Graph) -> Iterator[bytes]:
     """
     node_def = proto.message("tensorflow.NodeDef")
     for node in graph.nodes.values():
-        message = node_def(name=node.name, op=node.op)
-        message.input.extend([str(tensor) for tensor in node.inputs])
-        message.input.extend([f"^{name}" for name in dict.fromkeys(control.name for control in node.controls)])
+        inputs = [str(tensor) for tensor in node.inputs]
+        if node.controls:
+            inputs.extend(f"^{name}" for name in dict.fromkeys(control.name for control in node.controls))
+        message = node_def(name=node.name, op=node.op, input=inputs)
+        attrs = message.attr
         for name, value in node.attrs.items():
             if name[0] != "_":
-                message.attr[name].CopyFrom(value)
+                attrs[name].CopyFrom(value)
         data = message.SerializeToString(deterministic=True)
         yield _NODE_TAG + write_varint(len(data)) + data

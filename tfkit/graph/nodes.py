@@ -207,8 +207,8 @@ class Graph:
             node = waiting.pop()
             if node not in needed:
                 needed.add(node)
-                waiting.extend(tensor.node for tensor in node.inputs)
-                waiting.extend(node.controls)
+                waiting += [tensor.node for tensor in node.inputs]
+                waiting += node.controls
                 if pivots and node.pivot is not None:
                     waiting.append(node.pivot)
         self.nodes = {name: node for name, node in self.nodes.items() if node in needed}

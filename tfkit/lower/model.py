@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import gc
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +65,25 @@ def lower_model(
         UsageError: There is no such processor.
     """
     target = Target(processor)
-    model = read_flat(source, tags, signatures)
-    result = rewrite(model, target)
-    if result.problems:
-        raise LoweringError(describe(model, target, result.problems), hint=_NEXT)
-    write_flat(model, target, folder)
+    with _no_collection():
+        model = read_flat(source, tags, signatures)
+        result = rewrite(model, target)
+        if result.problems:
+            raise LoweringError(describe(model, target, result.problems), hint=_NEXT)
+        write_flat(model, target, folder)
     return LoweringReport(processor, target.minor, model.tensorflow, len(model.graph.nodes), dict(result.applied))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keeps Python from searching for garbage: a graph is many objects, all of them in use, searched again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def describe(model: FlatModel, target: Target, problems: Sequence[Problem]) -> str:
