@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from tfkit.errors import UsageError
-from tfkit.export.frameworks import check_backend, first_line
+from tfkit.export.live.frameworks import check_backend, first_line
 
 # The variable is read back, for what the program starts later.
 SCRIPT = """
 import os, sys
-from tfkit.export.frameworks import import_frameworks
+from tfkit.export.live.frameworks import import_frameworks
 frameworks = import_frameworks()
 print(frameworks.note)
 print(frameworks.keras.config.backend(), os.environ.get("KERAS_BACKEND"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfkit.errors import ModelError, UsageError
-from tfkit.export.keras_file import read_keras_file
+from tfkit.export.live.keras_file import read_keras_file
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
 MLP = SAMPLES / "digits_mlp.keras"
@@ -37,7 +37,7 @@ def with_layer(path: Path, layer: dict) -> Path:
 @pytest.mark.parametrize("name", ["digits_mlp", "digits_cnn", "penguins"])
 def test_a_keras_file_is_read_without_keras(name):
     code = (
-        "import sys; from pathlib import Path; from tfkit.export.keras_file import read_keras_file;"
+        "import sys; from pathlib import Path; from tfkit.export.live.keras_file import read_keras_file;"
         "file = read_keras_file(Path(sys.argv[1])); print(file.keras_version, len(file.sha256));"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )
@@ -249,8 +249,8 @@ def test_a_custom_loss_does_not_matter(tmp_path):
 
 def load(path: Path):
     """Runs in the process that holds Keras."""
-    from tfkit.export.frameworks import import_frameworks
-    from tfkit.export.keras_model import load_model
+    from tfkit.export.live.frameworks import import_frameworks
+    from tfkit.export.live.keras_model import load_model
 
     return load_model(import_frameworks(), read_keras_file(path)).name
 
@@ -266,7 +266,7 @@ def register_and_read(path: Path):
 
 
 def test_keras_own_functions_are_all_known(in_keras):
-    from tfkit.export.keras_config import _ACTIVATIONS
+    from tfkit.export.live.keras_config import _ACTIVATIONS
 
     assert in_keras(activations) <= _ACTIVATIONS
 

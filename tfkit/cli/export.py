@@ -130,7 +130,7 @@ def _tell_notes(report: ExportReport) -> None:
 def _install(processor: str) -> None:
     """Installs what an export is proved in, unless it is there."""
     from tfkit.cli.progress import install_progress
-    from tfkit.export.lowered import runtimes_to_install
+    from tfkit.export.proving import runtimes_to_install
     from tfkit.processors.install import install_runtime
 
     for name in runtimes_to_install(processor):

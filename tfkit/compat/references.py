@@ -18,7 +18,6 @@ from tfkit.inputs import InputOption, given_request, make_inputs
 from tfkit.inputs.files import read_set
 from tfkit.inputs.samples import SampleMaker
 from tfkit.processors.catalogue import INSTALLED
-from tfkit.savedmodel.files import BINARY_NAME, TEXT_NAME
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.savedmodel.signatures import is_composite
 from tfkit.tensors import Signature
@@ -113,11 +112,6 @@ def choose_signatures(
     if not found:
         raise SignatureError(f"{model} has no signature that takes and gives dense tensors")
     return found
-
-
-def is_saved_model(path: Path) -> bool:
-    """Whether there is a SavedModel at a path."""
-    return path.name in (BINARY_NAME, TEXT_NAME) or any((path / name).is_file() for name in (BINARY_NAME, TEXT_NAME))
 
 
 def recorded_cases(source: Path, maker: CaseMaker) -> tuple[Case, ...]:

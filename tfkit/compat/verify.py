@@ -16,7 +16,6 @@ from tfkit.compat.references import (
     CaseMaker,
     choose_signatures,
     first_opened,
-    is_saved_model,
     opened,
     recorded_cases,
 )
@@ -27,7 +26,7 @@ from tfkit.errors import InputError, UsageError
 from tfkit.inputs import parse_inputs
 from tfkit.inputs.samples import BATCH_SIZES
 from tfkit.processors.catalogue import INSTALLED, PROCESSORS, Processor, select_processors
-from tfkit.savedmodel.files import find_model_file
+from tfkit.savedmodel.files import find_model_file, is_saved_model
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import SERVE_TAG, Signature
 

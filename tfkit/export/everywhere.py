@@ -13,14 +13,16 @@ from typing import Any
 from tfkit.eas.messages import decode_request, decode_response
 from tfkit.errors import LoweringError, MissingError, TensorFlowError, UsageError, VerdictError
 from tfkit.export.evidence import write_report
-from tfkit.export.lowered import plain_folder, proving_processor
 from tfkit.export.pipeline import export_model
+from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport, SelfCheck
 from tfkit.export.selfcheck import Limits, Sample, check_export
-from tfkit.export.target import check_target, staged_folder
+from tfkit.export.target import check_target, plain_folder, staged_folder
 from tfkit.lower.model import LoweringReport, lower_model
 from tfkit.processors.catalogue import PROCESSORS, find_processor
+from tfkit.savedmodel.files import link_or_copy
 from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.tensors import DType
 
 MANIFEST = "manifest.json"
 
@@ -108,9 +110,10 @@ def export_everywhere(
         plain = folder / "model"
         source = export_model(model, plain, verify=verify, atol=atol, rtol=rtol, **options)
         samples = _read_samples(plain, source)
+        limits = Limits(atol, rtol, DType.parse(source.compute_dtype) if source.compute_dtype else None)
         exports = []
         for processor, runtime in proving.items():
-            made = _export_one(plain, staged / processor, processor, runtime, samples, Limits(atol, rtol), source)
+            made = _export_one(plain, staged / processor, processor, runtime, samples, limits, source)
             exports.append(replace(made, path=None if made.path is None else Path(output) / processor))
         source = replace(source, path=Path(output))
         report = EverywhereReport(Path(output), source, tuple(exports))
@@ -138,8 +141,7 @@ def _export_one(
         shutil.rmtree(folder, ignore_errors=True)
         return ProcessorExport(processor, None, problem=error.message)
     for name in source.evidence:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        os.link(plain / name, folder / name)
+        link_or_copy(plain / name, folder / name)
     write_report(folder, replace(source, check=check, lowering=lowering).record())
     return ProcessorExport(processor, folder, lowering, check)
 

@@ -6,16 +6,20 @@ C library in another process, as a service will load it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tfkit.arrays import Array
 from tfkit.compat.tolerance import choose_tolerance, varies
 from tfkit.errors import InputError, TensorFlowError, TfkitError, VerdictError
 from tfkit.export.compare import compare_output, merge_checks
-from tfkit.export.frameworks import first_line
+from tfkit.export.live.frameworks import first_line
 from tfkit.export.report import OutputCheck, SelfCheck
+from tfkit.inputs import InputOption, parse_inputs
 from tfkit.inputs.samples import BATCH_SIZES, SPREADS, SampleMaker, items
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
@@ -47,6 +51,32 @@ class Limits:
     atol: float | None = None
     rtol: float | None = None
     compute_dtype: DType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the user gave to compare on.
+
+    Attributes:
+        options: ``--input`` options,
+        arrays: or arrays by input name.
+        seed: Seed of what is made up.
+    """
+
+    options: tuple[InputOption, ...]
+    arrays: Mapping[str, Array]
+    seed: int
+
+    @classmethod
+    def read(cls, inputs: Sequence[str] | Mapping[str, Any], seed: int) -> Given:
+        """Reads the options; arrays are taken as they are.
+
+        Raises:
+            UsageError: An option is none.
+        """
+        if isinstance(inputs, Mapping):
+            return cls((), {name: np.asarray(value) for name, value in inputs.items()}, seed)
+        return cls(parse_inputs(inputs), {}, seed)
 
 
 class SourceRuns:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from tfkit.errors import InputError, MissingError, TfkitError
 from tfkit.export.interrupts import Interrupts
+from tfkit.savedmodel.files import link_or_copy
 
+_PLAIN = ".plain"
 _MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -82,6 +84,27 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
             if lock is not None:
                 os.close(lock)
             _remove_empty(made)
+
+
+@contextmanager
+def plain_folder(staged: Path) -> Iterator[Path]:
+    """A folder inside of the one that is being written, for the export as it is before it is lowered."""
+    folder = staged / _PLAIN
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def link_into(folder: Path, target: Path) -> None:
+    """Gives all files of a folder a second place in another."""
+    for path in sorted(folder.rglob("*")):
+        place = target / path.relative_to(folder)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            link_or_copy(path, place)
 
 
 def _lock(folder: Path, *, wait: bool = False) -> int | None:

@@ -76,7 +76,7 @@ def lower_model(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keeps Python from searching for garbage: a graph is many objects, all of them in use, searched again and again."""
+    """Keeps Python from searching for garbage: a graph is many objects, and all of them are in use."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

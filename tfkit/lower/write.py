@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from tfkit.graph.graph_def import serialize_nodes
 from tfkit.lower.flat import FlatModel
 from tfkit.lower.target import Target
 from tfkit.proto.wire import write_varint
-from tfkit.savedmodel.files import BINARY_NAME
+from tfkit.savedmodel.files import BINARY_NAME, link_or_copy
 
 _MAIN_OP, _ASSETS = "saved_model_main_op", "saved_model_assets"
 _ASSET_TYPE = "type.googleapis.com/tensorflow.AssetFileDef"
@@ -45,7 +43,7 @@ def write_flat(model: FlatModel, target: Target, folder: Path) -> None:
     if model.restore is not None:
         _link_all(model.path / "variables", folder / "variables")
     for name in sorted(set(model.assets.values())):
-        _link(model.path / "assets" / name, folder / "assets" / name)
+        link_or_copy(model.path / "assets" / name, folder / "assets" / name)
 
 
 def _versions(target: Target) -> bytes:
@@ -84,16 +82,8 @@ def _metagraph(model: FlatModel, target: Target) -> Any:
 
 def _link_all(source: Path, target: Path) -> None:
     for path in _files(source):
-        _link(path, target / path.relative_to(source))
+        link_or_copy(path, target / path.relative_to(source))
 
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or a file system without links
-        shutil.copyfile(source, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ TEXT_SUFFIXES = (".pbtxt", ".textproto")
 DAMAGED_HINT = "The file may be cut off or damaged: copy or export the model again."
 CHECKPOINT_HINT = "Build the model in Python, load the weights, and export it with tfkit.export_model(model, FOLDER)."
 _SHOWN_NAMES = 5
+
+
+def is_saved_model(path: Path) -> bool:
+    """Whether there is a SavedModel at a path: a folder with one, or its file."""
+    return path.name in (BINARY_NAME, TEXT_NAME) or any((path / name).is_file() for name in (BINARY_NAME, TEXT_NAME))
 
 
 def find_model_file(path: str | Path) -> Path:
@@ -154,3 +160,12 @@ def _hint_near(path: Path) -> str:
     except OSError:
         return f"There is no folder {path.parent} either."
     return nearest(path.name, names) if names else f"The folder {path.parent} is empty."
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Gives a file a second place; copies it where the file system has no such links, or to another disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

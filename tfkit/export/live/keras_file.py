@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfkit.errors import InputError, MissingError, ModelError
-from tfkit.export.keras_config import find_custom_parts
+from tfkit.export.live.keras_config import find_custom_parts
 
 _CONFIG = "config.json"
 _METADATA = "metadata.json"

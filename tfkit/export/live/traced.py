@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.errors import ModelError, TensorFlowError, TfkitError
-from tfkit.export.frameworks import Frameworks, first_line, quiet_logs
-from tfkit.export.keras_model import KerasModel, ModelOutput
+from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
+from tfkit.export.live.keras_model import KerasModel, ModelOutput
 from tfkit.export.names import check_renames, graph_names, is_graph_name, is_scope_name, rename_ports, scope_name
 from tfkit.tensors import INIT_SIGNATURE, Shape
 

@@ -1,34 +1,10 @@
-"""Where an export is made fit for a processor, and in which TensorFlow it is proved."""
+"""In which TensorFlow an export for a processor is proved."""
 
 from __future__ import annotations
-
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from tfkit.errors import MissingError
 from tfkit.processors.catalogue import INSTALLED, PROCESSORS, find_processor
 from tfkit.processors.libraries import is_installed
-
-_PLAIN = ".plain"
-
-
-@contextmanager
-def plain_folder(staged: Path) -> Iterator[Path]:
-    """A folder inside of the one that is being written, for the export as it is before it is lowered."""
-    folder = staged / _PLAIN
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def move_into(folder: Path, target: Path) -> None:
-    """Moves all that a folder holds into another."""
-    for each in list(folder.iterdir()):
-        each.rename(target / each.name)
 
 
 def proving_processor(processor: str) -> str:

@@ -18,9 +18,9 @@ import numpy as np
 
 from tfkit.arrays import NUMPY_DTYPES, Array
 from tfkit.errors import ModelError, UsageError
-from tfkit.export.frameworks import Frameworks, check_backend, first_line, quiet_logs
-from tfkit.export.keras_calls import CallPlan, plan_call
-from tfkit.export.keras_file import KerasFile
+from tfkit.export.live.frameworks import Frameworks, check_backend, first_line, quiet_logs
+from tfkit.export.live.keras_calls import CallPlan, plan_call
+from tfkit.export.live.keras_file import KerasFile
 from tfkit.export.names import Port, is_scope_name, scope_name, unique_names
 from tfkit.tensors import DType, Shape, TensorSpec
 
