@@ -78,7 +78,7 @@ def test_json_reports_everything_and_another_backend_is_noted(tmp_path):
     assert done.stderr == "note: KERAS_BACKEND asks for Keras on jax: using TensorFlow here\n"
     report = json.loads(done.stdout)
     assert sorted(report) == [
-        "compute_dtype", "elapsed_s", "evidence", "lowering", "notes", "path", "renamed", "signature", "size_bytes", "source",
+        "elapsed_s", "evidence", "lowering", "notes", "path", "renamed", "signature", "size_bytes", "source",
         "verify", "versions",
     ]  # fmt: skip
     assert sorted(report["verify"]) == ["batch_sizes", "outputs", "result", "seed", "skipped", "tensorflow"]

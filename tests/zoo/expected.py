@@ -14,10 +14,8 @@ QUICK = (
 KNOWN_REFUSALS: dict[str, tuple[str, ...]] = {
     # Whole numbers are drawn from bits that 1.12 gives nobody to see.
     "random_numbers": ("1.12",),
-    # It knows the case of ASCII's letters alone,
+    # It knows the case of ASCII's letters alone.
     "unicode_case": ("1.12",),
-    # and no encoding but UTF-8.
-    "unicode_more": ("1.12",),
 }
 
 

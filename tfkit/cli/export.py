@@ -48,7 +48,23 @@ def run(
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Another name for an input or output; may be given several times."),
     ] = None,
-    tags: Annotated[str, typer.Option(help="Tag set of a SavedModel, separated by commas.")] = "serve",
+    tags: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TAGS",
+            help="Tag set of a SavedModel, separated by commas.",
+            show_default="serve, or else the only one",
+        ),
+    ] = None,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A SavedModel's signature to take as --signature; several are made one, if repeated."
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Make constants of the variables, so that the graph is all there is.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a SavedModel that is there.")] = False,
     no_verify: Annotated[
         bool,
@@ -82,8 +98,10 @@ def run(
 
     options: dict[str, Any] = {
         "signature": signature,
-        "tags": tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+        "tags": None if tags is None else tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+        "merge": merge or (),
         "rename": parse_renames(rename or []),
+        "freeze": freeze,
         "force": force,
         "verify": not no_verify,
         "atol": atol,

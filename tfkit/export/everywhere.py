@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tfkit.compat.half import half_dtype
+from tfkit.compat.written import read_written
 from tfkit.eas.messages import decode_request, decode_response
 from tfkit.errors import LoweringError, MissingError, TensorFlowError, UsageError, VerdictError
 from tfkit.export.evidence import write_report
@@ -22,7 +24,6 @@ from tfkit.lower.model import LoweringReport, lower_model
 from tfkit.processors.catalogue import PROCESSORS, find_processor
 from tfkit.savedmodel.files import link_or_copy
 from tfkit.savedmodel.reader import find_signature, read_signatures
-from tfkit.tensors import DType
 
 MANIFEST = "manifest.json"
 
@@ -110,7 +111,7 @@ def export_everywhere(
         plain = folder / "model"
         source = export_model(model, plain, verify=verify, atol=atol, rtol=rtol, **options)
         samples = _read_samples(plain, source)
-        limits = Limits(atol, rtol, DType.parse(source.compute_dtype) if source.compute_dtype else None)
+        limits = Limits(atol, rtol, half_dtype(read_written(plain)))
         exports = []
         for processor, runtime in proving.items():
             made = _export_one(plain, staged / processor, processor, runtime, samples, limits, source)

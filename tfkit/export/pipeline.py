@@ -10,8 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tfkit.compat.half import half_dtype
+from tfkit.compat.written import read_written
 from tfkit.errors import UsageError
 from tfkit.export.evidence import write_evidence, write_report
+from tfkit.export.freezing import variable_values
 from tfkit.export.names import check_signature_name
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport, SelfCheck
@@ -21,7 +24,6 @@ from tfkit.export.sources.opening import open_source
 from tfkit.export.target import check_target, link_into, plain_folder, staged_folder
 from tfkit.lower.model import LoweringReport, lower_model
 from tfkit.processors.catalogue import INSTALLED, find_processor
-from tfkit.tensors import SERVE_TAG
 
 
 def export_model(
@@ -31,7 +33,9 @@ def export_model(
     processor: str = INSTALLED,
     signature: str | None = None,
     rename: Mapping[str, str] | None = None,
-    tags: Sequence[str] = (SERVE_TAG,),
+    tags: Sequence[str] | None = None,
+    merge: Sequence[str] = (),
+    freeze: bool = False,
     force: bool = False,
     verify: bool = True,
     atol: float | None = None,
@@ -54,8 +58,13 @@ def export_model(
         processor: What it shall run on: one of EAS's processors, or ``installed``.
         signature: The signature's name, ``serving_default`` by default; of a SavedModel the one to keep, all by
             default.
-        rename: New names of a Keras model's inputs and outputs by those of the model.
-        tags: The tag set of a SavedModel.
+        rename: New names of inputs and outputs by those of the model; ``SIGNATURE:NAME`` tells apart those of a
+            SavedModel's signatures.
+        tags: The tag set of a SavedModel; by default ``serve``, or else the only one there is.
+        merge: Signatures of a SavedModel to make one of, called ``signature``: inputs of the same name become one. A
+            single one is renamed.
+        freeze: Make constants of the variables: the graph is all that there is then, loads faster, and answers the
+            first request more slowly; it takes 2 GiB at most.
         force: Replace a SavedModel that is there.
         verify: Run and compare; ``False`` for models that sample at random. The report records it.
         atol: Largest absolute difference of floating-point outputs; by default what their type and size allow.
@@ -88,13 +97,14 @@ def export_model(
     target_processor = find_processor(processor).name
     proving = proving_processor(processor) if verify else ""
     limits = Limits(_tolerance("atol", atol), _tolerance("rtol", rtol))
-    source = open_source(model, SourceOptions(signature, rename or {}, tuple(tags), given.arrays))
+    options = SourceOptions(signature, rename or {}, None if tags is None else tuple(tags), tuple(merge), given.arrays)
+    source = open_source(model, options)
     target = check_target(Path(output), force=force)
     with staged_folder(target, force=force) as staged:
         with plain_folder(staged) as folder:
             plain = source.write(folder)
-            limits = replace(limits, compute_dtype=plain.compute_dtype)
-            lowering = _make_fit(plain, staged, target_processor, own=plain.folder == folder)
+            limits = replace(limits, compute_dtype=half_dtype(read_written(plain.folder, plain.tags)))
+            lowering = _make_fit(plain, staged, target_processor, own=plain.folder == folder, freeze=freeze)
             samples, notes = plain.draw(given, limits) if proving else ({}, ())
         check = _compare(plain, staged, samples, limits, seed, proving)
         evidence, left_out = write_evidence(staged, samples)
@@ -108,19 +118,20 @@ def export_model(
             notes=tuple(note for note in (*plain.notes, *notes, left_out) if note),
             versions=plain.versions,
             lowering=lowering,
-            compute_dtype="" if plain.compute_dtype is None else plain.compute_dtype.short_name,
         )
         write_report(staged, report.record())
         size = sum(each.stat().st_size for each in staged.rglob("*") if each.is_file())
     return replace(report, size_bytes=size, elapsed_s=time.monotonic() - started)
 
 
-def _make_fit(plain: PlainModel, staged: Path, processor: str, *, own: bool) -> LoweringReport | None:
+def _make_fit(plain: PlainModel, staged: Path, processor: str, *, own: bool, freeze: bool) -> LoweringReport | None:
     """Puts into a folder what the processor takes; what TensorFlow itself has just written fits the installed one."""
-    if own and processor == INSTALLED:
+    if own and processor == INSTALLED and not freeze:
         link_into(plain.folder, staged)
         return None
-    return lower_model(plain.folder, staged, processor, tags=plain.tags, signatures=plain.signatures)
+    chosen = plain.chosen or plain.signatures
+    values = variable_values(plain.folder, plain.tags, chosen) if freeze else None
+    return lower_model(plain.folder, staged, processor, tags=plain.tags, signatures=chosen, values=values)
 
 
 def _compare(

@@ -79,7 +79,6 @@ class ExportReport:
         notes: What the user should know.
         versions: Versions of tfkit, keras and tensorflow.
         lowering: What was rewritten for a processor's TensorFlow; ``None`` for the installed one.
-        compute_dtype: The half type that the model computes in, which a comparison has to allow for; else empty.
         size_bytes: Size of all files.
         elapsed_s: Time it took.
     """
@@ -93,7 +92,6 @@ class ExportReport:
     notes: tuple[str, ...]
     versions: Mapping[str, str]
     lowering: LoweringReport | None = None
-    compute_dtype: str = ""
     size_bytes: int = 0
     elapsed_s: float = 0.0
 
@@ -121,6 +119,5 @@ class ExportReport:
             "evidence": list(self.evidence),
             "notes": list(self.notes),
             "versions": dict(self.versions),
-            "compute_dtype": self.compute_dtype,
             "lowering": None if self.lowering is None else asdict(self.lowering),
         }

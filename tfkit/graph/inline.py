@@ -5,7 +5,7 @@ As TensorFlow does before it runs a graph (``inline_function_utils.cc``), branch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tfkit.errors import ModelError
@@ -30,12 +30,16 @@ class Inliner:
         graph: The graph; it is changed.
         functions: Its library.
         is_stateful: Whether an op does more than compute: the order of such nodes is kept.
+        keep: Ops that are left as they are, with the functions that they call: branches and loops, say.
     """
 
-    def __init__(self, graph: Graph, functions: Functions, is_stateful: IsStateful) -> None:
+    def __init__(
+        self, graph: Graph, functions: Functions, is_stateful: IsStateful, *, keep: Collection[str] = ()
+    ) -> None:
         self._graph = graph
         self._functions = functions
         self._is_stateful = is_stateful
+        self._keep = frozenset(keep)
         self._replaced: dict[Node, Sequence[Tensor]] = {}
         self._waiting: list[Node] = []
 
@@ -56,6 +60,8 @@ class Inliner:
         return follow(tensor, self._replaced)
 
     def _calls(self, op: str) -> bool:
+        if op in self._keep:
+            return False
         return op in CALLS or op in IFS or op in WHILES or op in CASES or op in self._functions
 
     def _expand(self, node: Node) -> None:

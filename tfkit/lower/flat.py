@@ -59,6 +59,7 @@ class FlatModel:
         saver: The ``SaverDef``.
         checkpoint: What is fed with the name of the checkpoint.
         assets: The names of the assets' files, by the nodes that hold their paths.
+        functions: What is left of the functions' library where some calls were kept.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class FlatModel:
     saver: Any = None
     checkpoint: Tensor | None = None
     assets: dict[Node, str] = field(default_factory=dict)
+    functions: Functions | None = None
 
     def copy(self) -> FlatModel:
         """The same model with nodes of its own, for a rewrite that leaves this one as it is."""
@@ -111,7 +113,11 @@ class FlatModel:
 
 
 def read_flat(
-    path: str | Path, tags: Collection[str] | None = (SERVE_TAG,), signatures: Collection[str] | None = None
+    path: str | Path,
+    tags: Collection[str] | None = (SERVE_TAG,),
+    signatures: Collection[str] | None = None,
+    *,
+    keep: Collection[str] = (),
 ) -> FlatModel:
     """Reads a SavedModel and inlines all of its functions.
 
@@ -119,6 +125,7 @@ def read_flat(
         path: Its folder.
         tags: The metagraph's tags.
         signatures: Those to keep; all by default.
+        keep: Ops whose functions are left to them: branches and loops, say.
 
     Raises:
         ModelError: There is no SavedModel, a damaged one, or one that cannot be inlined.
@@ -134,7 +141,7 @@ def read_flat(
     del data
     metagraph = saved.meta_graphs[metagraphs.index(wanted)]
     try:
-        model = _flatten(metagraph, wanted, file.parent, _chosen(wanted.signatures, signatures))
+        model = _flatten(metagraph, wanted, file.parent, _chosen(wanted.signatures, signatures), keep)
     except ModelError as error:
         raise ModelError(f"{file}: {error.message}", hint=error.hint) from None
     return model
@@ -147,10 +154,13 @@ def _chosen(signatures: Mapping[str, Signature], names: Collection[str] | None) 
     return [find_signature(signatures, name).name for name in names]
 
 
-def _flatten(metagraph: Any, known_as: MetaGraph, folder: Path, names: Collection[str]) -> FlatModel:
+def _flatten(
+    metagraph: Any, known_as: MetaGraph, folder: Path, names: Collection[str], keep: Collection[str]
+) -> FlatModel:
     known = _Known(metagraph.meta_info_def.stripped_op_list)
     graph = read_graph(metagraph.graph_def)
-    inliner = Inliner(graph, Functions(metagraph.graph_def.library, known.outputs_of), known.is_stateful)
+    functions = Functions(metagraph.graph_def.library, known.outputs_of)
+    inliner = Inliner(graph, functions, known.is_stateful, keep=keep)
     restore, saver = _restore_of(metagraph, graph)
     init = _init_of(metagraph, graph)
     assets = {graph.tensor(asset.tensor).node: asset.filename for asset in known_as.assets}
@@ -172,6 +182,7 @@ def _flatten(metagraph: Any, known_as: MetaGraph, folder: Path, names: Collectio
         saver,
         graph.tensor(saver.filename_tensor_name) if restore is not None else None,
         assets,
+        functions if keep else None,
     )
     _name_outputs(model)
     _hold_asset_paths(model)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkit.arrays import Array
 from tfkit.errors import LoweringError
-from tfkit.lower.flat import FlatModel, read_flat
+from tfkit.lower.flat import FlatModel
+from tfkit.lower.freeze import freeze
 from tfkit.lower.rewrite import Problem, rewrite
+from tfkit.lower.signatures import ChosenSignature, read_chosen
 from tfkit.lower.target import Target
 from tfkit.lower.write import write_flat
 from tfkit.tensors import SERVE_TAG
@@ -44,7 +47,8 @@ def lower_model(
     processor: str,
     *,
     tags: Collection[str] | None = (SERVE_TAG,),
-    signatures: Collection[str] | None = None,
+    signatures: Iterable[str | ChosenSignature] | None = None,
+    values: Mapping[str, Array] | None = None,
 ) -> LoweringReport:
     """Writes a SavedModel so that an older TensorFlow runs it and gives the same numbers.
 
@@ -56,7 +60,8 @@ def lower_model(
         folder: An empty folder to write into.
         processor: The processor.
         tags: The metagraph's tags.
-        signatures: The signatures to keep; all by default.
+        signatures: The signatures to keep, by name or as they are to be; all by default.
+        values: The variables' values by the names of their nodes, to be written into the graph as constants.
 
     Raises:
         LoweringError: An operation cannot be made to fit.
@@ -66,7 +71,9 @@ def lower_model(
     """
     target = Target(processor)
     with _no_collection():
-        model = read_flat(source, tags, signatures)
+        model = read_chosen(source, tags, signatures)
+        if values is not None:
+            freeze(model, values)
         result = rewrite(model, target)
         if result.problems:
             raise LoweringError(describe(model, target, result.problems), hint=_NEXT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tfkit.graph.nodes import Node
@@ -47,18 +48,19 @@ class Rewrite:
     problems: list[Problem] = field(default_factory=list)
 
 
-def rewrite(model: FlatModel, target: Target) -> Rewrite:
+def rewrite(model: FlatModel, target: Target, rules: Mapping[str, Sequence[Rule]] | None = None) -> Rewrite:
     """Applies the rules to every node that needs them; the model is changed.
 
     Args:
         model: The model.
         target: The TensorFlow that it is to run on.
+        rules: The rules by operation; by default those for older TensorFlows.
 
     Returns:
         What was done, and what could not be.
     """
     result = Rewrite()
-    rules, facts = all_rules(), Facts(model.graph)
+    rules, facts = all_rules() if rules is None else rules, Facts(model.graph)
     waiting = list(model.graph.nodes.values())
     times: Counter[Node] = Counter()
     while waiting:
@@ -90,7 +92,7 @@ def rewrite(model: FlatModel, target: Target) -> Rewrite:
     return result
 
 
-def _choose(rules: list[Rule], edit: Edit, misfits: list[Misfit]) -> Rule | None:
+def _choose(rules: Sequence[Rule], edit: Edit, misfits: list[Misfit]) -> Rule | None:
     for rule in rules:
         if rule.wanted(edit) if rule.wanted is not None else _is_for(rule, misfits):
             return rule

@@ -13,6 +13,7 @@ from tfkit.lower.flat import FlatModel
 from tfkit.lower.target import Target
 from tfkit.proto.wire import write_varint
 from tfkit.savedmodel.files import BINARY_NAME, link_or_copy
+from tfkit.tensors import SERVE_TAG
 
 _MAIN_OP, _ASSETS = "saved_model_main_op", "saved_model_assets"
 _ASSET_TYPE = "type.googleapis.com/tensorflow.AssetFileDef"
@@ -55,7 +56,7 @@ def _versions(target: Target) -> bytes:
 def _metagraph(model: FlatModel, target: Target) -> Any:
     """All of a ``MetaGraphDef`` but the graph."""
     message = proto.message("tensorflow.MetaGraphDef")()
-    message.meta_info_def.tags.extend(model.tags)
+    message.meta_info_def.tags.append(SERVE_TAG)  # what services load
     message.meta_info_def.tensorflow_version = f"{target.minor}.0"
     for name, signature in model.signatures.items():
         written = message.signature_def[name]

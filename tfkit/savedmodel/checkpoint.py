@@ -69,13 +69,14 @@ def read_index(prefix: str | Path) -> tuple[Variable, ...]:
     """The variables of a checkpoint, by name.
 
     Args:
-        prefix: The checkpoint's files without their endings: ``MODEL/variables/variables``.
+        prefix: The checkpoint's files without their endings: ``MODEL/variables/variables``, or ``FOLDER/`` where there
+            is nothing but the endings.
 
     Raises:
         ModelError: The index is missing or damaged.
         MissingError: It may not be read.
     """
-    index = _read(Path(prefix))
+    index = _read(prefix)
     return tuple(
         replace(each, size_bytes=index.slice_bytes.get(each.name, 0)) if entry.partitioned else each
         for entry in index.entries
@@ -93,14 +94,13 @@ def check_complete(prefix: str | Path) -> None:
         ModelError: The index or a shard is missing, damaged or cut off; the message names the file and the sizes.
         MissingError: The index may not be read.
     """
-    prefix = Path(prefix)
     index = _read(prefix)
     needed: dict[int, int] = {}
     for entry in index.entries:
         if not entry.partitioned:
             needed[entry.shard] = max(needed.get(entry.shard, 0), entry.end)
     for shard, size in sorted(needed.items()):
-        file = prefix.with_name(f"{prefix.name}.data-{shard:05d}-of-{index.shards:05d}")
+        file = Path(f"{prefix}.data-{shard:05d}-of-{index.shards:05d}")
         if not file.is_file():
             raise ModelError(f"{file} is missing: expected {size} bytes of variables", hint=_MISSING_HINT)
         have = file.stat().st_size
@@ -131,8 +131,8 @@ def check_variables(folder: Path, *, needed: bool) -> Path | None:
     return None
 
 
-def _read(prefix: Path) -> _Index:
-    file = prefix.with_name(f"{prefix.name}.index")
+def _read(prefix: str | Path) -> _Index:
+    file = Path(f"{prefix}.index")
     shards, entries = 0, []
     slice_bytes: dict[str, int] = {}
     with map_file(file) as data:

@@ -31,7 +31,7 @@ _OPTIONAL = "PlaceholderWithDefault"
 _PLACEHOLDER_OPS = {"Placeholder", "PlaceholderV2", _OPTIONAL}
 _VARIABLE_OPS = {"Variable", "VariableV2", "VarHandleOp", "AutoReloadVariable"}
 # Nodes that nothing uses, and that are no results all the same.
-_NEVER_OUTPUTS = {
+NEVER_OUTPUTS = {
     "Abort", "Assert", "Assign", "AssignVariableOp", "CheckNumerics", "Const", "ControlTrigger", "HistogramSummary",
     "ImageSummary", "InitializeTable", "InitializeTableV2", "LookupTableImportV2", "MergeSummary", "MergeV2Checkpoints",
     "NoOp", "Print", "PrintV2", "RestoreV2", "SaveV2", "ScalarSummary", "VarIsInitializedOp",
@@ -218,7 +218,7 @@ def _likely_outputs(ops: dict[str, str], inputs: dict[str, tuple[str, ...]]) -> 
     used = {_node_of(source) for sources in inputs.values() for source in sources if not source.startswith("^")}
     fed = _reachable({name for name, op in ops.items() if op in _PLACEHOLDER_OPS}, inputs)
     position = {name: index for index, name in enumerate(ops)}
-    candidates = [name for name, op in ops.items() if name not in used and op not in _NEVER_OUTPUTS]
+    candidates = [name for name, op in ops.items() if name not in used and op not in NEVER_OUTPUTS]
     return sorted(candidates, key=lambda name: (name not in fed, ops[name] not in _TYPICAL_OUTPUTS, -position[name]))
 
 

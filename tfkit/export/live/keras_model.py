@@ -11,36 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from tfkit.arrays import NUMPY_DTYPES, Array
+from tfkit.arrays import Array
 from tfkit.errors import ModelError, UsageError
 from tfkit.export.live.frameworks import Frameworks, check_backend, first_line, quiet_logs
 from tfkit.export.live.keras_calls import CallPlan, plan_call
 from tfkit.export.live.keras_file import KerasFile
+from tfkit.export.live.model import ModelOutput, as_array, check_dense
 from tfkit.export.names import Port, is_scope_name, scope_name, unique_names
-from tfkit.tensors import DType, Shape, TensorSpec
+from tfkit.tensors import DType, TensorSpec
 
 _AUTOMATIC_NAME = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
-_HALF_DTYPES = {"float16": DType.HALF, "bfloat16": DType.BFLOAT16}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOutput:
-    """One output of a call.
-
-    Attributes:
-        port: Its name.
-        tensor: What the model gave.
-        shape: The shape that Keras knows of it; ``None`` if it knows none.
-    """
-
-    port: Port
-    tensor: Any
-    shape: Shape | None
 
 
 class KerasModel:
@@ -91,12 +73,6 @@ class KerasModel:
         """The Keras model, to find what it holds."""
         return self._model
 
-    @property
-    def compute_dtype(self) -> DType | None:
-        """The least precise of half types that a layer computes in, if any does."""
-        found = {getattr(layer, "compute_dtype", "") for layer in self._layers()}
-        return next((dtype for name, dtype in reversed(_HALF_DTYPES.items()) if name in found), None)
-
     def call(self, tensors: Sequence[Any]) -> tuple[ModelOutput, ...]:
         """Calls the model as in inference; tensors are in the order of ``input_specs``.
 
@@ -111,11 +87,7 @@ class KerasModel:
         names = unique_names(_output_names(leaves, self._plan.output_names))
         known = self._plan.output_shapes if len(self._plan.output_shapes) == len(leaves) else [None] * len(leaves)
         for name, (_, leaf) in zip(names, leaves, strict=True):
-            if isinstance(leaf, tf.SparseTensor | tf.RaggedTensor):
-                raise ModelError(
-                    f"output {name!r} is a {type(leaf).__name__}: a service answers with dense tensors only",
-                    hint="Make it dense in the model, with a keras.ops or tf function such as to_tensor or to_dense.",
-                )
+            check_dense(tf, name, leaf)
         return tuple(
             ModelOutput(Port(name, (*_layer_alias(self._plan.output_names, index), f"output_{index}")), leaf, shape)
             for index, (name, (_, leaf), shape) in enumerate(zip(names, leaves, known, strict=True))
@@ -142,7 +114,7 @@ class KerasModel:
         tf = self._frameworks.tf
         with quiet_logs():
             outputs = self.call([tf.convert_to_tensor(array) for array in arrays])
-        return {output.port.name: _as_array(tf.convert_to_tensor(output.tensor)) for output in outputs}
+        return {output.port.name: as_array(tf.convert_to_tensor(output.tensor)) for output in outputs}
 
     def _layers(self) -> Sequence[Any]:
         return list(self._model._flatten_layers())  # noqa: SLF001  # Keras has no public way to nested layers
@@ -195,13 +167,3 @@ def _dtype(name: str, port: str) -> DType:
     except ValueError:
         raise ModelError(f"input {port!r} has dtype {name}, which no request can hold") from None
     return dtype
-
-
-def _as_array(tensor: Any) -> Array:
-    """A tensor's values; a scalar string is an array as well."""
-    value = tensor.numpy()
-    if isinstance(value, np.ndarray):
-        return value
-    held = np.empty((), dtype=NUMPY_DTYPES[DType(tensor.dtype.as_datatype_enum)])
-    held[()] = value
-    return held

@@ -1,19 +1,20 @@
-"""Writes a model as a SavedModel with one signature and nothing beside it."""
+"""Writes a model as a SavedModel with its signatures and nothing beside them."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfkit.errors import ModelError, TensorFlowError, TfkitError
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
-from tfkit.export.live.keras_model import KerasModel, ModelOutput
+from tfkit.export.live.model import LiveModel, ModelOutput
 from tfkit.export.names import check_renames, graph_names, is_graph_name, is_scope_name, rename_ports, scope_name
-from tfkit.tensors import INIT_SIGNATURE, Shape
+from tfkit.tensors import Shape
 
 _FILE = "saved_model.pb"
 # Made by TensorFlow from the file before it was tidied, and optional: better none than one of another file.
@@ -23,7 +24,7 @@ _SYSTEM_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.E
 
 
 class TracedModel:
-    """A Keras model as a TensorFlow function with its final names, ready to be written.
+    """A live model as a TensorFlow function with its final names, ready to be written.
 
     Args:
         frameworks: The imported Keras and TensorFlow.
@@ -39,7 +40,7 @@ class TracedModel:
         SignatureError: A rename does not fit its names.
     """
 
-    def __init__(self, frameworks: Frameworks, model: KerasModel, renames: Mapping[str, str]) -> None:
+    def __init__(self, frameworks: Frameworks, model: LiveModel, renames: Mapping[str, str]) -> None:
         self._frameworks = frameworks
         self._model = model
         self._renames = renames
@@ -47,32 +48,15 @@ class TracedModel:
         self.output_names: dict[str, str] = {}
         self._function = self._trace()
 
-    def write(self, folder: Path, signature: str) -> None:
-        """Writes the SavedModel into an empty folder.
+    @property
+    def variables(self) -> Sequence[Any]:
+        """The variables that the function uses."""
+        return list(self._function.variables)
 
-        Raises:
-            ModelError: TensorFlow cannot save what the model holds.
-            OSError: There is no space left, or no permission.
-        """
-        tf = self._frameworks.tf
-        (graph_signature,) = graph_names([signature]).values()
-        root = tf.Module()
-        root.model_variables = list(self._function.variables)
-        root.model_tables = self._tables()
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        try:
-            with quiet_logs(), _graph_names_of(self._function.variables):
-                tf.saved_model.save(root, str(folder), signatures={graph_signature: self._function}, options=options)
-        except tf.errors.OpError as error:
-            raise _describe_save_error(error, self._model.name) from error
-        except (ValueError, TypeError, AssertionError, KeyError) as error:
-            raise ModelError(f"TensorFlow cannot save model {self._model.name!r}: {first_line(error)}") from error
-        _tidy(
-            folder,
-            signature=(graph_signature, signature),
-            inputs={safe: name for name, safe in graph_names(list(self.input_names.values())).items()},
-            outputs={safe: name for name, safe in graph_names(list(self.output_names.values())).items()},
-        )
+    @property
+    def function(self) -> Any:
+        """The function, under names that TensorFlow takes."""
+        return self._function
 
     @contextmanager
     def state_kept(self) -> Iterator[None]:
@@ -113,7 +97,7 @@ class TracedModel:
                 hint="Its call must work under tf.function; TFKIT_DEBUG=1 shows where it fails.",
             ) from error
 
-    def _tables(self) -> list[Any]:
+    def tables(self) -> list[Any]:
         """The lookup tables that the function uses: TensorFlow saves them only where something holds them."""
         tf = self._frameworks.tf
         used = {id(handle) for handle in self._function.captured_inputs}
@@ -123,6 +107,42 @@ class TracedModel:
             for each in held
             if isinstance(each, tf.saved_model.experimental.TrackableResource) and id(each.resource_handle) in used
         ]
+
+
+def write_signatures(
+    frameworks: Frameworks, model_name: str, traced: Mapping[str, TracedModel], folder: Path
+) -> None:
+    """Writes a SavedModel into an empty folder.
+
+    Args:
+        frameworks: The imported Keras and TensorFlow.
+        model_name: What the model is called, for messages.
+        traced: By signature: models that share what they hold.
+        folder: The folder.
+
+    Raises:
+        ModelError: TensorFlow cannot save what the model holds.
+        OSError: There is no space left, or no permission.
+    """
+    tf = frameworks.tf
+    names = graph_names(list(traced))
+    root = tf.Module()
+    root.model_variables = _distinct(variable for each in traced.values() for variable in each.variables)
+    root.model_tables = _distinct(table for each in traced.values() for table in each.tables())
+    functions = {names[signature]: each.function for signature, each in traced.items()}
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    try:
+        with quiet_logs(), _graph_names_of(root.model_variables):
+            tf.saved_model.save(root, str(folder), signatures=functions, options=options)
+    except tf.errors.OpError as error:
+        raise _describe_save_error(error, model_name) from error
+    except (ValueError, TypeError, AssertionError, KeyError) as error:
+        raise ModelError(f"TensorFlow cannot save model {model_name!r}: {first_line(error)}") from error
+    _tidy(folder, [_Names.of(names[signature], signature, each) for signature, each in traced.items()])
+
+
+def _distinct(things: Iterable[Any]) -> list[Any]:
+    return list({id(each): each for each in things}.values())
 
 
 @contextmanager
@@ -162,55 +182,73 @@ def _describe_save_error(error: Any, name: str) -> Exception:
     return TensorFlowError(f"TensorFlow cannot save model {name!r}: {message}", code=error.error_code)
 
 
-def _tidy(folder: Path, *, signature: tuple[str, str], inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a signature, its inputs and its outputs are called in the file, and what they are to be called."""
+
+    old: str
+    new: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    @classmethod
+    def of(cls, old: str, new: str, traced: TracedModel) -> _Names:
+        inputs = graph_names(list(traced.input_names.values()))
+        outputs = graph_names(list(traced.output_names.values()))
+        return cls(
+            old, new, {safe: name for name, safe in inputs.items()}, {safe: name for name, safe in outputs.items()}
+        )
+
+
+def _tidy(folder: Path, signatures: Sequence[_Names]) -> None:
     """Takes out the signature that TensorFlow adds, and gives names that its graphs cannot have.
 
     Tables are initialised through the collection ``saved_model_main_op``, which TensorFlow writes as well and which
     every loader since 1.x reads; older ones fail on the signature.
-
-    Args:
-        folder: The SavedModel.
-        signature: The signature's name in the file, and what it is to be.
-        inputs: What inputs are to be called, by their names in the file.
-        outputs: The same for outputs.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
     path = folder / _FILE
     saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     (meta_graph,) = saved_model.meta_graphs
-    old = meta_graph.signature_def[signature[0]]
-    new = type(old)(method_name=old.method_name)
-    for name, info in old.inputs.items():
-        new.inputs[inputs[name]].CopyFrom(info)
-    for name, info in old.outputs.items():
-        new.outputs[outputs[name]].CopyFrom(info)
-    for name in (signature[0], INIT_SIGNATURE):
-        meta_graph.signature_def.pop(name, None)
-    meta_graph.signature_def[signature[1]].CopyFrom(new)
-    _rename_objects(meta_graph.object_graph_def, signature, inputs, outputs)
+    written = {name: meta_graph.signature_def[name] for name in meta_graph.signature_def}
+    named = {each.new: _renamed(written[each.old], each) for each in signatures}
+    meta_graph.signature_def.clear()
+    for name, signature in named.items():
+        meta_graph.signature_def[name].CopyFrom(signature)
+    for names in signatures:
+        _rename_objects(meta_graph.object_graph_def, names)
     path.write_bytes(saved_model.SerializeToString(deterministic=True))
     (folder / _FINGERPRINT).unlink(missing_ok=True)
 
 
-def _rename_objects(
-    graph: Any, signature: tuple[str, str], inputs: Mapping[str, str], outputs: Mapping[str, str]
-) -> None:
+def _renamed(old: Any, names: _Names) -> Any:
+    new = type(old)(method_name=old.method_name)
+    for name, info in old.inputs.items():
+        new.inputs[names.inputs[name]].CopyFrom(info)
+    for name, info in old.outputs.items():
+        new.outputs[names.outputs[name]].CopyFrom(info)
+    return new
+
+
+def _rename_objects(graph: Any, names: _Names) -> None:
     """The same names where ``tf.saved_model.load(...).signatures`` looks for them."""
     # Python's keywords and `self` can be no argument of a function that TensorFlow makes; as keys they work.
-    arguments = {old: new for old, new in inputs.items() if not (new.isidentifier() and not is_graph_name(new))}
+    arguments = {
+        old: new for old, new in names.inputs.items() if not (new.isidentifier() and not is_graph_name(new))
+    }
     signature_maps = [node for node in graph.nodes if node.user_object.identifier == "signature_map"]
     for node in signature_maps:
         for child in node.children:
-            if child.local_name != signature[0]:
+            if child.local_name != names.old:
                 continue
-            child.local_name = signature[1]
+            child.local_name = names.new
             function = graph.nodes[child.node_id].bare_concrete_function
-            function.argument_keywords[:] = [inputs[name] for name in function.argument_keywords]
+            function.argument_keywords[:] = [names.inputs[name] for name in function.argument_keywords]
             _rename_structure(function.function_spec.fullargspec, arguments)
             concrete = graph.concrete_functions[function.concrete_function_name]
             _rename_structure(concrete.canonicalized_input_signature, arguments)
-            _rename_structure(concrete.output_signature, outputs)
+            _rename_structure(concrete.output_signature, names.outputs)
 
 
 def _rename_structure(value: Any, names: Mapping[str, str]) -> None:

@@ -15,8 +15,9 @@ from tfkit.export.report import Source
 from tfkit.export.selfcheck import Given, Limits, Sample, SourceRuns
 from tfkit.graph.domains import input_domains
 from tfkit.inputs.samples import SampleMaker
+from tfkit.lower.signatures import ChosenSignature
 from tfkit.savedmodel.signatures import check_dense
-from tfkit.tensors import DEFAULT_SIGNATURE, SERVE_TAG, DType, Signature
+from tfkit.tensors import DEFAULT_SIGNATURE, SERVE_TAG, Signature
 
 # Answers a signature's inputs, by the names of the signature.
 Answer = Callable[[str, dict[str, Array]], dict[str, Array]]
@@ -29,13 +30,15 @@ class SourceOptions:
     Attributes:
         signature: The signature's name; of a SavedModel the one to keep.
         rename: New names of inputs and outputs by those of the model.
-        tags: The tag set of a SavedModel.
+        tags: The tag set of a SavedModel; ``None``: ``serve``, or else the only one there is.
+        merge: The signatures of a SavedModel that are made one, under the name ``signature``.
         arrays: Samples by input name, which also tell what a subclassed model takes.
     """
 
     signature: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
-    tags: tuple[str, ...] = (SERVE_TAG,)
+    tags: tuple[str, ...] | None = None
+    merge: tuple[str, ...] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
@@ -48,9 +51,9 @@ class PlainModel:
         signatures: Those to export, by name.
         answer: Opens what gives the right answers: the source itself, for as long as the block lasts.
         tags: The SavedModel's tag set.
+        chosen: What the signatures are made of, where they are not just the SavedModel's own.
         renamed: New names by those of the source.
         own_names: New names of the inputs by the source's own, by which samples may be given.
-        compute_dtype: The half type that the model computes in, if it does.
         notes: What the user should know.
         versions: Versions of what wrote it.
     """
@@ -59,9 +62,9 @@ class PlainModel:
     signatures: Mapping[str, Signature]
     answer: Callable[[], AbstractContextManager[Answer]]
     tags: tuple[str, ...] = (SERVE_TAG,)
+    chosen: tuple[ChosenSignature, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     own_names: Mapping[str, str] = field(default_factory=dict)
-    compute_dtype: DType | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfkit import __version__
 from tfkit.arrays import Array
 from tfkit.eas.structure import is_internal
-from tfkit.errors import InputError, ModelError, TensorFlowError, UsageError
+from tfkit.errors import InputError, ModelError, SignatureError, TensorFlowError
 from tfkit.export.live.frameworks import first_line
+from tfkit.export.names import Port, check_renames
 from tfkit.export.report import Source
 from tfkit.export.sources.base import Answer, PlainModel, SourceOptions
+from tfkit.lower.signatures import ChosenSignature, SignaturePart
 from tfkit.runtime import Runtime
 from tfkit.savedmodel.files import find_model_file
-from tfkit.savedmodel.reader import find_signature, read_signatures
-from tfkit.tensors import Signature
+from tfkit.savedmodel.reader import find_metagraph, find_signature, read_metagraphs
+from tfkit.tensors import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +30,30 @@ class SavedModelSource:
     Attributes:
         path: Its folder.
         tags: Its tag set.
-        signatures: By name.
+        signatures: As they will be, by name.
+        chosen: What each of them is made of.
     """
 
     path: Path
     tags: tuple[str, ...]
     signatures: Mapping[str, Signature]
+    chosen: tuple[ChosenSignature, ...]
 
     @classmethod
     def read(cls, path: Path, options: SourceOptions) -> SavedModelSource:
-        """Reads the signatures.
+        """Reads the signatures, and finds out which are wanted.
 
         Raises:
-            ModelError: There is no SavedModel, or a damaged one.
-            SignatureError: It has no such signature or tag set.
+            ModelError: There is no SavedModel, or a damaged one, or none with these tags.
+            SignatureError: It has no such signature, input or output, or two would be called the same.
         """
-        if options.rename:
-            raise UsageError("a SavedModel's inputs and outputs keep their names: --rename is for Keras models")
-        known = read_signatures(path, options.tags)
-        found = {name: each for name, each in known.items() if not is_internal(name)}
-        if options.signature is not None:
-            chosen = find_signature(found, options.signature)
-            found = {chosen.name: chosen}
-        if not found:
+        metagraph = find_metagraph(read_metagraphs(path), options.tags, path)
+        known = {name: each for name, each in metagraph.signatures.items() if not is_internal(name)}
+        if not known:
             raise ModelError(f"{path} has no signature: there is nothing to ask it")
-        return cls(find_model_file(path).parent, options.tags, found)
+        chosen = _choose(known, options)
+        signatures = {each.name: _as_one(each, known) for each in chosen}
+        return cls(find_model_file(path).parent, metagraph.tags, signatures, chosen)
 
     def describe(self) -> Source:
         """What it is, for the report."""
@@ -62,25 +63,122 @@ class SavedModelSource:
     def write(self, folder: Path) -> PlainModel:
         """Itself: there is nothing to write."""
         del folder
+        renamed = {
+            old: new
+            for each in self.chosen
+            for part in each.parts
+            for old, new in (*part.inputs.items(), *part.outputs.items())
+        }
         return PlainModel(
-            self.path, self.signatures, lambda: run_saved_model(self.path, self.tags), self.tags,
+            self.path,
+            self.signatures,
+            lambda: run_saved_model(self.path, self.tags, self.chosen),
+            self.tags,
+            self.chosen,
+            renamed={old: new for old, new in renamed.items() if old != new},
             versions={"tfkit": __version__},
-        )  # fmt: skip
+        )
+
+
+def _choose(known: Mapping[str, Signature], options: SourceOptions) -> tuple[ChosenSignature, ...]:
+    """The signatures that the options ask for: all; one; some as one."""
+    if options.merge:
+        own = [find_signature(known, name) for name in dict.fromkeys(options.merge)]
+        groups = {options.signature or DEFAULT_SIGNATURE: own}
+    elif options.signature is not None:
+        groups = {options.signature: [find_signature(known, options.signature)]}
+    else:
+        groups = {name: [each] for name, each in known.items()}
+    every = [each for own in groups.values() for each in own]
+    check_renames(_ports(every, inputs=True), _ports(every, inputs=False), options.rename)
+    return tuple(ChosenSignature(name, _parts(own, options.rename)) for name, own in groups.items())
+
+
+def _ports(signatures: Sequence[Signature], *, inputs: bool) -> list[Port]:
+    """Their inputs or outputs; those of several signatures are told apart by ``SIGNATURE:NAME``."""
+    return [
+        Port(f"{each.name}:{spec.name}", (spec.name,))
+        for each in signatures
+        for spec in (each.inputs if inputs else each.outputs)
+    ]
+
+
+def _parts(signatures: Sequence[Signature], renames: Mapping[str, str]) -> tuple[SignaturePart, ...]:
+    parts = []
+    for each in signatures:
+        inputs, outputs = (
+            {spec.name: _renamed(f"{each.name}:{spec.name}", spec.name, renames) for spec in specs}
+            for specs in (each.inputs, each.outputs)
+        )
+        for kind, names in (("input", inputs), ("output", outputs)):
+            _check_different(kind, list(names.values()), each.name)
+        parts.append(SignaturePart(each.name, inputs, outputs))
+    taken = [name for part in parts for name in part.outputs.values()]
+    _check_different("output", taken, " and ".join(each.name for each in signatures))
+    return tuple(parts)
+
+
+def _renamed(full: str, name: str, renames: Mapping[str, str]) -> str:
+    return renames.get(full, renames.get(name, name))
+
+
+def _check_different(kind: str, names: list[str], where: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise SignatureError(
+                f"two {kind}s of {where} would be called {name!r}",
+                hint=f"Give one of them another name: --rename SIGNATURE:{name}=NEW.",
+            )
+
+
+def _as_one(chosen: ChosenSignature, known: Mapping[str, Signature]) -> Signature:
+    inputs: dict[str, TensorSpec] = {}
+    outputs: dict[str, TensorSpec] = {}
+    for part in chosen.parts:
+        own = known[part.signature]
+        for spec in own.inputs:
+            new = replace(spec, name=part.inputs[spec.name])
+            if inputs.setdefault(new.name, new) != new and str(inputs[new.name]) != str(new):
+                raise SignatureError(
+                    f"input {new.name!r} is {new} in signature {part.signature!r}, and {inputs[new.name]} in another: "
+                    "they cannot be one",
+                    hint=f"Give one of them another name: --rename {part.signature}:{spec.name}=NEW.",
+                )
+        outputs |= {new: replace(own.output(old), name=new) for old, new in part.outputs.items()}
+    method = known[chosen.parts[-1].signature].method
+    return Signature(chosen.name, _by_name(inputs), _by_name(outputs), method)
+
+
+def _by_name(specs: Mapping[str, TensorSpec]) -> tuple[TensorSpec, ...]:
+    return tuple(specs[name] for name in sorted(specs))
 
 
 @contextmanager
-def run_saved_model(path: Path, tags: tuple[str, ...]) -> Iterator[Answer]:
-    """Answers with what a SavedModel gives in the installed TensorFlow."""
+def run_saved_model(path: Path, tags: Collection[str], chosen: Sequence[ChosenSignature] = ()) -> Iterator[Answer]:
+    """Answers with what a SavedModel gives in the installed TensorFlow.
+
+    Args:
+        path: The SavedModel's folder.
+        tags: Its tag set.
+        chosen: What the signatures that are asked for are made of, where they are not the model's own.
+    """
+    made_of = {each.name: each.parts for each in chosen}
     with Runtime(device="cpu") as runtime:
-        model = runtime.load(path, tags)
+        model = runtime.load(path, tuple(tags))
 
         def answer(name: str, inputs: dict[str, Array]) -> dict[str, Array]:
-            try:
-                return model.predict(inputs, signature=name)
-            except TensorFlowError as error:
-                raise InputError(
-                    f"{path}: the model itself fails on an input: {first_line(error)}",
-                    hint="Give real samples (--input NAME=@FILE.npy), or export with --no-verify, which is recorded.",
-                ) from error
+            outputs: dict[str, Array] = {}
+            for part in made_of.get(name, (SignaturePart(name),)):
+                given = {old: inputs[new] for old, new in part.inputs.items()} if part.inputs else inputs
+                try:
+                    found = model.predict(given, signature=part.signature)
+                except TensorFlowError as error:
+                    raise InputError(
+                        f"{path}: the model itself fails on an input: {first_line(error)}",
+                        hint="Give real samples (--input NAME=@FILE.npy), or export with --no-verify, which is "
+                        "recorded.",
+                    ) from error
+                outputs |= {part.outputs.get(old, old): array for old, array in found.items()}
+            return outputs
 
         yield answer

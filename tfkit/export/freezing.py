@@ -1,0 +1,66 @@
+"""The values of a SavedModel's variables, as TensorFlow itself restores them."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from tfkit import proto
+from tfkit.arrays import NUMPY_DTYPES, Array
+from tfkit.errors import ModelError
+from tfkit.lower.flat import FlatModel, FlatSignature
+from tfkit.lower.freeze import read_each, variables_of
+from tfkit.lower.signatures import ChosenSignature, read_chosen
+from tfkit.lower.target import Target
+from tfkit.lower.write import write_flat
+from tfkit.processors.catalogue import INSTALLED
+from tfkit.runtime import Runtime
+from tfkit.tensors import DType
+
+_READ = "values"
+# What a serialized graph may take, with something left for the graph itself.
+_MOST_BYTES = 2**31 - (64 << 20)
+
+
+def variable_values(path: Path, tags: Collection[str], signatures: Iterable[str | ChosenSignature]) -> dict[str, Array]:
+    """The values of the variables that some signatures of a SavedModel need, by the names of their nodes.
+
+    Raises:
+        ModelError: They are too large for a graph, or are not there.
+    """
+    model = read_chosen(path, tags, signatures)
+    if model.restore is None:
+        return {}
+    _check_size(model)
+    reads = read_each(model)
+    if not reads:
+        return {}
+    message = proto.message("tensorflow.SignatureDef")(method_name="tensorflow/serving/predict")
+    keys = {f"value_{index}": name for index, name in enumerate(reads)}
+    for key, name in keys.items():
+        message.outputs[key].dtype = reads[name].node.attrs["dtype" if "dtype" in reads[name].node.attrs else "T"].type
+    model.signatures = {_READ: FlatSignature(message, {}, {key: reads[name] for key, name in keys.items()})}
+    return _run(model, keys)
+
+
+def _run(model: FlatModel, keys: dict[str, str]) -> dict[str, Array]:
+    model.prune()
+    with tempfile.TemporaryDirectory(prefix="tfkit-") as folder, Runtime(device="cpu") as runtime:
+        write_flat(model, Target(INSTALLED), Path(folder))
+        found = runtime.load(folder).predict({}, signature=_READ)
+    return {name: found[key] for key, name in keys.items()}
+
+
+def _check_size(model: FlatModel) -> None:
+    size = 0
+    for node in variables_of(model).values():
+        dtype = NUMPY_DTYPES.get(DType(node.type_attr("dtype")))
+        sizes = [dim.size for dim in node.attrs["shape"].shape.dim]
+        size += math.prod(sizes) * dtype.itemsize if dtype is not None and min(sizes, default=0) >= 0 else 0
+    if size > _MOST_BYTES:
+        raise ModelError(
+            f"{model.path}: its variables take {size} bytes, and a graph can hold {_MOST_BYTES} at most",
+            hint="Export it without --freeze: variables of any size stay a checkpoint.",
+        )
