@@ -70,13 +70,10 @@ def test_what_is_not_installed_is_told_with_its_command(model: Path, tmp_path: P
 
 def test_a_reference_that_is_none_is_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no reference")
-    for reference, problem in (
-        (tmp_path, "holds neither a SavedModel nor recorded runs"),
-        ("notes.txt", "no reference"),
-    ):
-        done = verify(model, "-p", "installed", "--reference", tmp_path / reference)
+    for reference in (tmp_path, tmp_path / "notes.txt"):
+        done = verify(model, "-p", "installed", "--reference", reference)
         assert done.returncode == 3
-        assert problem in done.stderr
+        assert str(reference) in done.stderr
 
 
 @pytest.mark.slow

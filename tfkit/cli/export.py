@@ -93,7 +93,7 @@ def run(
 
     Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
     """
-    _prepare_process()
+    prepare_process()
     from tfkit.export.names import parse_renames
 
     options: dict[str, Any] = {
@@ -156,7 +156,7 @@ def _install(processor: str) -> None:
             install_runtime(name, progress=progress)
 
 
-def _prepare_process() -> None:
+def prepare_process() -> None:
     """Makes signals that end it clean up as Ctrl-C does, and TensorFlow silent and blind to cards: it needs none."""
 
     def interrupt(*_: object) -> NoReturn:

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfkit.compat.compare import OutputResult
+    from tfkit.compat.drawing import Runner
     from tfkit.compat.report import VerifyReport, VerifyRow
-
-_KERAS = (".keras", ".h5")
 
 
 def run(
@@ -34,8 +33,8 @@ def run(
         typer.Option(
             metavar="SOURCE",
             show_default="what the export recorded",
-            help="What to compare with: a SavedModel, a .keras file, a folder of recorded requests and responses, or "
-            "an .npz file with the outputs for the given inputs.",
+            help="What to compare with: any source that tfkit export takes, a folder of recorded requests and "
+            "responses, or an .npz file with the outputs for the given inputs.",
         ),
     ] = None,
     inputs: InputOptions = None,
@@ -86,7 +85,7 @@ def run(
     chosen = processors or ["all"]
     if install:
         _install(chosen)
-    with _as_saved_model(reference, model, signature) as (source, name):
+    with _opened(reference, model, signature) as (source, name):
         report = verify_model(
             model,
             processors=chosen,
@@ -132,31 +131,19 @@ def _install(names: Sequence[str]) -> None:
 
 
 @contextmanager
-def _as_saved_model(
+def _opened(
     reference: Path | None, model: Path, signature: str | None
-) -> Iterator[tuple[Path | None, str | None]]:
-    """A Keras file exported as a SavedModel that was compared with it, and its one signature.
+) -> Iterator[tuple[Path | Runner | None, str | None]]:
+    """A source as what answers for it, and the signature; any other reference as it is."""
+    from tfkit.cli.export import prepare_process
+    from tfkit.export.reference import is_source, open_reference
 
-    Any other reference is given back as it is.
-    """
-    if reference is None or reference.suffix not in _KERAS:
+    if reference is None or not is_source(reference):
         yield reference, signature
         return
-    import os
-    import tempfile
-
-    from tfkit.compat.recorded import recorded_names
-    from tfkit.savedmodel.reader import find_signature, read_signatures
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from tfkit.export import export_model
-
-    name = find_signature(read_signatures(model), signature).name
-    with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder:
-        exported = Path(folder, "reference")
-        export_model(reference, exported, signature=name, rename=recorded_names(model))
-        yield exported, name
+    prepare_process()
+    with open_reference(reference, model, signature) as (runner, name):
+        yield runner, name
 
 
 def _print_report(report: VerifyReport) -> None:
