@@ -38,8 +38,10 @@ pythons:  ## Each TensorFlow in each other Python: its runtime, its own models, 
 			|| exit 1; \
 	done
 
-zoo: setup  ## Every kind of model on every processor, beside its source; the matrix goes into docs/zoo.md.
-	$(BIN)/python -m tests.zoo --whole --output docs/zoo.md
+zoo: setup  ## Every kind of model on every processor, and as ONNX, beside its source: docs/zoo.md, docs/onnx.md.
+	mkdir -p build/zoo
+	$(BIN)/python -m tests.zoo --whole --folder build/zoo --output docs/zoo.md
+	$(BIN)/python -m tests.zoo.onnx build/zoo --output docs/onnx.md
 
 bench: setup  ## Measure; the results go into benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks

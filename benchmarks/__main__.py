@@ -19,6 +19,7 @@ BENCHMARKS = {
     "serving": ("benchmarks.serving", "Serving the digits MLP"),
     "processors": ("benchmarks.processors", "Each processor, with the digits MLP"),
     "lowering": ("benchmarks.lowering", "Lowering"),
+    "graph_sources": ("benchmarks.graph_sources", "Converting graphs of TensorFlow 1"),
     "http_layer": ("benchmarks.http_layer", "HTTP layers before the same model"),
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         UsageError,
         VerdictError,
     )
-    from tfkit.export import export_model
+    from tfkit.export import export_model, export_onnx
     from tfkit.processors.install import install_runtime, remove_runtime
     from tfkit.processors.status import list_runtimes
     from tfkit.runtime import Runtime
@@ -62,7 +62,7 @@ _MODULES = {
         "UsageError",
         "VerdictError",
     ),
-    "tfkit.export": ("export_model",),
+    "tfkit.export": ("export_model", "export_onnx"),
     "tfkit.processors.install": ("install_runtime", "remove_runtime"),
     "tfkit.processors.status": ("list_runtimes",),
     "tfkit.runtime": ("Runtime",),
@@ -97,6 +97,7 @@ __all__ = [
     "check_model",
     "diagnose",
     "export_model",
+    "export_onnx",
     "generate_warmup",
     "inspect_model",
     "inspect_signature",

@@ -26,7 +26,7 @@ from tfkit.savedmodel.reader import read_metagraphs
         ("ragged_output", {}, ModelError, "output 'words' is a RaggedTensor", "dense"),
         ("python_inside", {}, TensorFlowError, "does not run in TensorFlow 2.*C library.*PyFunc", "tf.numpy_function"),
         ("python_branch", {}, ModelError, "model 'mine' cannot be made a graph", "tf.function"),
-        ("picky", {}, InputError, r"fails on random input \(x \[1, 3\]\): .*x must be 10", "--input"),
+        ("picky", {}, InputError, r"fails on batch of 1 \(x \[1, 3\]\): .*x must be 10", "--input"),
         (
             "one_length_only",
             {},

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from tfkit.cli.output import note, print_json, print_table, print_text
+from tfkit.cli import onnx
+from tfkit.cli.output import note, print_json, print_table, print_text, stdout_for_results
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
 if TYPE_CHECKING:
     from tfkit.export import EverywhereReport, ExportReport
 
-_ALL = "all"
+_ALL, _INSTALLED = "all", "installed"
 
 
 def run(
@@ -24,15 +25,25 @@ def run(
         Path, typer.Argument(metavar="MODEL", help="A .keras file, or a SavedModel's folder.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.", show_default=False)
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="The folder to write; of an ONNX model the file.", show_default=False
+        ),
     ],
+    written: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="What to write: savedmodel, or onnx for other runtimes."),
+    ] = "savedmodel",
+    opset: Annotated[
+        int | None, typer.Option(metavar="N", help="The ONNX opset to write.", show_default="18")
+    ] = None,
     processor: Annotated[
         str,
         typer.Option(
             metavar="NAME",
             help="What it shall run on: a name of EAS (see tfkit runtime list), installed, or all: a folder each.",
         ),
-    ] = "installed",
+    ] = _INSTALLED,
     install: Annotated[
         bool, typer.Option("--install", help="Install the TensorFlow that it is proved in first, if it is not here.")
     ] = False,
@@ -86,15 +97,68 @@ def run(
             show_default="random",
         ),
     ] = None,
+    input_tensors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input-tensor",
+            metavar="NAME=TENSOR",
+            help="A tensor of a checkpoint's or a frozen graph that is an input: images=model/Placeholder:0.",
+            show_default="the placeholders that the outputs need",
+        ),
+    ] = None,
+    output_tensors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output-tensor", metavar="NAME=TENSOR", help="The same for an output.", show_default="what looks like one"
+        ),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PLACEHOLDER=VALUE", help="A value for good: is_training=false."),
+    ] = None,
+    input_shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input-shape",
+            metavar="[NAME=]SIZES",
+            help="What an old Keras file does not say of an input, without the batch: 224,224,3, or ?,3 for a size "
+            "that stays open.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random inputs.")] = 0,
+    architecture: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            metavar="FILE.py:NAME",
+            help="Builds the model that weights belong to: your own code, which is run, or Keras's FILE.json.",
+            show_default=False,
+        ),
+    ] = "",
+    custom_objects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.py", help="Defines the classes and functions that the model's file needs; it is run."
+        ),
+    ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option("--allow-code", help="Run Python code inside the model's file: only if you trust its author."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Export a model as a SavedModel that runs on a processor, run it there, and compare it with the source.
 
     Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
     """
+    onnx.check_format(
+        written, opset, {"--processor": processor != _INSTALLED, "--install": install, "--freeze": freeze}
+    )
     prepare_process()
     from tfkit.export.names import parse_renames
+    from tfkit.export.shapes import parse_input_shapes
+    from tfkit.export.tensor_options import parse_fixed, parse_tensors
 
     options: dict[str, Any] = {
         "signature": signature,
@@ -107,11 +171,21 @@ def run(
         "atol": atol,
         "rtol": rtol,
         "inputs": inputs or [],
+        "input_tensors": parse_tensors("--input-tensor", input_tensors or []),
+        "output_tensors": parse_tensors("--output-tensor", output_tensors or []),
+        "fixed": parse_fixed(fixed or []),
         "seed": seed,
+        "input_shapes": parse_input_shapes(input_shapes or []),
+        "architecture": architecture,
+        "custom_objects": custom_objects,
+        "allow_code": allow_code,
     }
     try:
         if install and not no_verify:
             _install(processor)
+        if written == "onnx":
+            onnx.tell(onnx.export(source, output, opset, options), as_json=as_json)
+            return
         report = _export(source, output, processor, options)
     except KeyboardInterrupt:
         note("tfkit: interrupted")
@@ -122,9 +196,10 @@ def run(
 def _export(source: Path, output: Path, processor: str, options: dict[str, Any]) -> ExportReport | EverywhereReport:
     from tfkit.export import export_everywhere, export_model
 
-    if processor == _ALL:
-        return export_everywhere(source, output, **options)
-    return export_model(source, output, processor=processor, **options)
+    with stdout_for_results():  # the user's own code may print
+        if processor == _ALL:
+            return export_everywhere(source, output, **options)
+        return export_model(source, output, processor=processor, **options)
 
 
 def _tell(report: ExportReport | EverywhereReport, *, as_json: bool) -> None:

@@ -14,11 +14,16 @@ from tfkit.tensors import Signature
 
 # Runs a signature of the reference.
 Runner = Callable[[str, Mapping[str, Array]], dict[str, Array]]
-_HINT = "Give real samples: --input NAME=@FILE.npy, or --warm-up FILE."
+_HINT = "Give real samples: --input NAME=@FILE.npy."
 
 
 def draw_cases(
-    runner: Runner, signature: Signature, maker: SampleMaker, batch_sizes: Sequence[int]
+    runner: Runner,
+    signature: Signature,
+    maker: SampleMaker,
+    batch_sizes: Sequence[int],
+    *,
+    called: str = "the reference",
 ) -> tuple[Case, ...]:
     """Cases for one signature, with what the reference gives for them.
 
@@ -29,17 +34,18 @@ def draw_cases(
         signature: The signature.
         maker: Makes its inputs.
         batch_sizes: Rows of each case, where the signature lets a request choose.
+        called: What the reference is called in errors.
 
     Raises:
         InputError: The reference fails on them.
         RuntimeCrashError: Its process ended.
     """
-    size = _accepted_size(runner, signature, maker)
+    size = _accepted_size(runner, signature, maker, called)
     cases: tuple[Case, ...] = ()
     for spread in range(len(SPREADS) if maker.is_random else 1):
         inputs = _inputs(maker, batch_sizes, size, spread)
         try:
-            drawn = tuple(run_case(runner, Case(signature.name, each, what=what)) for what, each in inputs)
+            drawn = tuple(run_case(runner, Case(signature.name, each, what=what), called) for what, each in inputs)
         except InputError:
             if not cases:
                 raise
@@ -50,7 +56,7 @@ def draw_cases(
     return cases
 
 
-def run_case(runner: Runner, case: Case) -> Case:
+def run_case(runner: Runner, case: Case, called: str = "the reference") -> Case:
     """The case with what the reference gives for it.
 
     Raises:
@@ -65,7 +71,7 @@ def run_case(runner: Runner, case: Case) -> Case:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in case.inputs.items())
         reason = error.message.partition("\n")[0]
         raise InputError(
-            f"the reference itself fails on {case.what or 'the input'} ({shapes}): {reason}", hint=_HINT
+            f"{called} itself fails on {case.what or 'the input'} ({shapes}): {reason}", hint=_HINT
         ) from error
 
 
@@ -99,7 +105,7 @@ def _inputs(
     ]
 
 
-def _accepted_size(runner: Runner, signature: Signature, maker: SampleMaker) -> int:
+def _accepted_size(runner: Runner, signature: Signature, maker: SampleMaker, called: str) -> int:
     """The first size of unknown dimensions that the reference takes."""
     first, *others = sizes = maker.unknown_sizes
     if not others:
@@ -107,7 +113,7 @@ def _accepted_size(runner: Runner, signature: Signature, maker: SampleMaker) -> 
     failure: TfkitError | None = None
     for size in sizes:
         try:
-            run_case(runner, Case(signature.name, maker.make(1, unknown_size=size), what="random input"))
+            run_case(runner, Case(signature.name, maker.make(1, unknown_size=size), what="random input"), called)
         except InputError as error:
             failure = failure or error
         else:

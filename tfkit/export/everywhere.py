@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.compat.half import half_dtype
+from tfkit.compat.recorded import EVIDENCE, Case, read_recorded
 from tfkit.compat.written import read_written
-from tfkit.eas.messages import decode_request, decode_response
 from tfkit.errors import LoweringError, MissingError, TensorFlowError, UsageError, VerdictError
 from tfkit.export.evidence import write_report
 from tfkit.export.pipeline import export_model
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport, SelfCheck
-from tfkit.export.selfcheck import Limits, Sample, check_export
+from tfkit.export.selfcheck import Limits, check_export
 from tfkit.export.target import check_target, plain_folder, staged_folder
 from tfkit.lower.model import LoweringReport, lower_model
 from tfkit.processors.catalogue import PROCESSORS, find_processor
@@ -110,7 +110,7 @@ def export_everywhere(
     with staged_folder(target, force=force) as staged, plain_folder(staged) as folder:
         plain = folder / "model"
         source = export_model(model, plain, verify=verify, atol=atol, rtol=rtol, **options)
-        samples = _read_samples(plain, source)
+        samples = read_recorded(plain / EVIDENCE)
         limits = Limits(atol, rtol, half_dtype(read_written(plain)))
         exports = []
         for processor, runtime in proving.items():
@@ -130,7 +130,7 @@ def _export_one(
     folder: Path,
     processor: str,
     runtime: str,
-    samples: Sequence[tuple[str, Sample]],
+    samples: Sequence[Case],
     limits: Limits,
     source: ExportReport,
 ) -> ProcessorExport:
@@ -147,22 +147,9 @@ def _export_one(
     return ProcessorExport(processor, folder, lowering, check)
 
 
-def _check(
-    folder: Path, runtime: str, samples: Sequence[tuple[str, Sample]], limits: Limits, source: ExportReport
-) -> SelfCheck:
+def _check(folder: Path, runtime: str, samples: Sequence[Case], limits: Limits, source: ExportReport) -> SelfCheck:
     """Compares what was written with the source on the main signature's samples."""
     name = source.signature.name
     signature = find_signature(read_signatures(folder), name)
-    of_main = tuple(sample for signature_name, sample in samples if signature_name == name)
+    of_main = tuple(sample for sample in samples if sample.signature == name)
     return check_export(folder, signature, of_main, limits, seed=source.check.seed, processor=runtime)
-
-
-def _read_samples(plain: Path, report: ExportReport) -> list[tuple[str, Sample]]:
-    """The samples that the export kept as evidence."""
-    samples = []
-    for name in report.evidence:
-        if name.endswith(".request.bin"):
-            request = decode_request((plain / name).read_bytes())
-            answer = (plain / name.replace(".request.", ".response.")).read_bytes()
-            samples.append((request.signature_name, Sample(request.inputs, decode_response(answer).outputs)))
-    return samples

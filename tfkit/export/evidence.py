@@ -12,15 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfkit.compat.recorded import EVIDENCE, REPORT
+from tfkit.compat.recorded import EVIDENCE, REPORT, Case
 from tfkit.eas.messages import PredictRequest, encode_request, encode_response
 from tfkit.errors import MessageError
-from tfkit.export.selfcheck import Sample
 
 MAX_BYTES = 16 << 20
 
 
-def write_evidence(folder: Path, samples: Mapping[str, Sequence[Sample]]) -> tuple[tuple[str, ...], str]:
+def write_evidence(folder: Path, samples: Mapping[str, Sequence[Case]]) -> tuple[tuple[str, ...], str]:
     """Writes samples into a SavedModel's folder, as many as fit into ``MAX_BYTES``.
 
     Args:
@@ -38,8 +37,8 @@ def write_evidence(folder: Path, samples: Mapping[str, Sequence[Sample]]) -> tup
     for number, (signature, sample) in enumerate(every, start=1):
         try:
             messages = {
-                f"{number}.request.bin": encode_request(PredictRequest(sample.inputs, signature)),
-                f"{number}.response.bin": encode_response(sample.outputs),
+                f"{number}.request.bin": encode_request(PredictRequest(dict(sample.inputs), signature)),
+                f"{number}.response.bin": encode_response(dict(sample.outputs)),
             }
         except MessageError as error:
             return tuple(written), f"no evidence is kept, and EAS cannot serve this model: {error.message}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tfkit import proto
 from tfkit.arrays import NUMPY_DTYPES, Array
 from tfkit.errors import ModelError
+from tfkit.graph.nodes import Tensor
+from tfkit.lower.facts import Facts
 from tfkit.lower.flat import FlatModel, FlatSignature
 from tfkit.lower.freeze import read_each, variables_of
 from tfkit.lower.signatures import ChosenSignature, read_chosen
@@ -37,15 +39,16 @@ def variable_values(path: Path, tags: Collection[str], signatures: Iterable[str 
     reads = read_each(model)
     if not reads:
         return {}
+    return tensor_values(model, reads)
+
+
+def tensor_values(model: FlatModel, tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """The values that some tensors of a model have when it is loaded; it is fit for nothing else afterwards."""
     message = proto.message("tensorflow.SignatureDef")(method_name="tensorflow/serving/predict")
-    keys = {f"value_{index}": name for index, name in enumerate(reads)}
+    facts, keys = Facts(model.graph), {f"value_{index}": name for index, name in enumerate(tensors)}
     for key, name in keys.items():
-        message.outputs[key].dtype = reads[name].node.attrs["dtype" if "dtype" in reads[name].node.attrs else "T"].type
-    model.signatures = {_READ: FlatSignature(message, {}, {key: reads[name] for key, name in keys.items()})}
-    return _run(model, keys)
-
-
-def _run(model: FlatModel, keys: dict[str, str]) -> dict[str, Array]:
+        message.outputs[key].dtype = facts.dtype(tensors[name])
+    model.signatures = {_READ: FlatSignature(message, {}, {key: tensors[name] for key, name in keys.items()})}
     model.prune()
     with tempfile.TemporaryDirectory(prefix="tfkit-") as folder, Runtime(device="cpu") as runtime:
         write_flat(model, Target(INSTALLED), Path(folder))

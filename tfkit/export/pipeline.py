@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.compat.half import half_dtype
+from tfkit.compat.recorded import Case
 from tfkit.compat.written import read_written
 from tfkit.errors import UsageError
 from tfkit.export.evidence import write_evidence, write_report
 from tfkit.export.freezing import variable_values
-from tfkit.export.names import check_signature_name
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport, SelfCheck
-from tfkit.export.selfcheck import Given, Limits, Sample, check_export
+from tfkit.export.selfcheck import Given, Limits, check_export
 from tfkit.export.sources.base import PlainModel, SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.export.target import check_target, link_into, plain_folder, staged_folder
 from tfkit.lower.model import LoweringReport, lower_model
 from tfkit.processors.catalogue import INSTALLED, find_processor
+from tfkit.tensors import Shape
 
 
 def export_model(
@@ -41,6 +42,13 @@ def export_model(
     atol: float | None = None,
     rtol: float | None = None,
     inputs: Sequence[str] | Mapping[str, Any] = (),
+    input_tensors: Mapping[str, str] | None = None,
+    output_tensors: Mapping[str, str] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    input_shapes: Mapping[str, Shape] | None = None,
+    architecture: str = "",
+    custom_objects: str | os.PathLike[str] | None = None,
+    allow_code: bool = False,
     seed: int = 0,
 ) -> ExportReport:
     """Exports a model as a SavedModel that runs on a processor, and proves that it gives the same answers.
@@ -53,7 +61,9 @@ def export_model(
     a warning; a model that makes whole numbers of them, as an embedding does, is refused.
 
     Args:
-        model: A ``.keras`` file's path, a live Keras 3 model, or a SavedModel's folder.
+        model: A path: a ``.keras`` file, a SavedModel's folder, a TensorFlow 1 checkpoint with its ``.meta`` file (its
+            folder, its prefix or one of its files), a frozen graph (``.pb``, ``.pbtxt``), a file of weights or a
+            checkpoint (see ``architecture``); or a live object: a Keras model, a ``tf.Module``, a ``tf.function``.
         output: The folder to write; its parents are made.
         processor: What it shall run on: one of EAS's processors, or ``installed``.
         signature: The signature's name, ``serving_default`` by default; of a SavedModel the one to keep, all by
@@ -72,7 +82,20 @@ def export_model(
         inputs: What to compare on: arrays by the signature's input names, or ``--input`` options such as
             ``images=@test.npy``. What is left out is random. Arrays also tell what a subclassed model takes; name them
             as the model does then.
+        input_tensors: Tensors of a TensorFlow 1 checkpoint's or a frozen graph that are its inputs, by the names that
+            the inputs get: ``{"images": "model/Placeholder:0"}``. What they are made of is cut off. By default the
+            placeholders that the outputs need.
+        output_tensors: The same for its outputs; by default what looks like them.
+        fixed: Values of its placeholders, which are inputs no more: ``{"is_training": False}``. What never runs then
+            is left out.
         seed: Seed of random inputs.
+        input_shapes: Shapes of the inputs of an old Keras file that does not tell them, without the batch, by name,
+            with ``None`` where a size stays open; an only input may be called ``""``.
+        architecture: What builds the model, where ``model`` is a file of weights or a checkpoint: ``FILE.py:NAME``, a
+            function without arguments or a model in a Python file, which is run; or Keras's ``to_json``, ``FILE.json``.
+        custom_objects: A Python file with the classes and functions that a model's file needs; it is run.
+        allow_code: Run Python code that a model's file holds, such as that of Lambda layers: only for files whose
+            author you trust.
 
     Returns:
         The signature, the largest difference found, and what else there is to know.
@@ -91,13 +114,24 @@ def export_model(
         >>> report = tfkit.export_model(model, "build/digits", processor="tensorflow_cpu_1.15")  # doctest: +SKIP
     """
     started = time.monotonic()
-    if signature is not None:
-        check_signature_name(signature)
     given = Given.read(inputs, seed)
     target_processor = find_processor(processor).name
     proving = proving_processor(processor) if verify else ""
-    limits = Limits(_tolerance("atol", atol), _tolerance("rtol", rtol))
-    options = SourceOptions(signature, rename or {}, None if tags is None else tuple(tags), tuple(merge), given.arrays)
+    limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))
+    options = SourceOptions.read(
+        given.arrays,
+        signature=signature,
+        rename=rename,
+        tags=tags,
+        merge=merge,
+        input_tensors=input_tensors,
+        output_tensors=output_tensors,
+        fixed=fixed,
+        input_shapes=input_shapes,
+        architecture=architecture,
+        custom_objects=custom_objects,
+        allow_code=allow_code,
+    )
     source = open_source(model, options)
     target = check_target(Path(output), force=force)
     with staged_folder(target, force=force) as staged:
@@ -137,7 +171,7 @@ def _make_fit(plain: PlainModel, staged: Path, processor: str, *, own: bool, fre
 def _compare(
     plain: PlainModel,
     staged: Path,
-    samples: Mapping[str, tuple[Sample, ...]],
+    samples: Mapping[str, tuple[Case, ...]],
     limits: Limits,
     seed: int,
     proving: str,
@@ -152,7 +186,12 @@ def _compare(
     return checks[plain.main.name]
 
 
-def _tolerance(name: str, value: float | None) -> float | None:
+def check_tolerance(name: str, value: float | None) -> float | None:
+    """A tolerance that the user gave.
+
+    Raises:
+        UsageError: It is none.
+    """
     if value is not None and not (math.isfinite(value) and value >= 0):
         raise UsageError(f"{name} {value} is not possible: expected a number from 0 on")
     return value

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfkit.arrays import Array
 from tfkit.compat.drawing import Runner
 from tfkit.compat.recorded import read_recorded, recorded_names
 from tfkit.export.sources.base import SourceOptions
@@ -39,9 +38,5 @@ def open_reference(reference: Path, model: Path, signature: str | None) -> Itera
     """
     name = find_signature(read_signatures(model), signature).name
     source = open_source(reference, SourceOptions(signature=name, rename=recorded_names(model)))
-    with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder, source.write(Path(folder)).answer() as answer:
-
-        def run(asked: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
-            return answer(asked, dict(inputs))
-
-        yield run, name
+    with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder, source.write(Path(folder)).runner() as runner:
+        yield runner, name

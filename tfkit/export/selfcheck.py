@@ -6,7 +6,7 @@ C library in another process, as a service will load it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,28 +14,20 @@ from typing import Any
 import numpy as np
 
 from tfkit.arrays import Array
+from tfkit.compat.drawing import Runner, draw_cases, inputs_vary, outputs_vary
+from tfkit.compat.recorded import Case
 from tfkit.compat.tolerance import choose_tolerance, varies
-from tfkit.errors import InputError, TensorFlowError, TfkitError, VerdictError
+from tfkit.errors import TensorFlowError, VerdictError
 from tfkit.export.compare import compare_output, merge_checks
 from tfkit.export.live.frameworks import first_line
 from tfkit.export.report import OutputCheck, SelfCheck
 from tfkit.inputs import InputOption, parse_inputs
-from tfkit.inputs.samples import BATCH_SIZES, SPREADS, SampleMaker, items
+from tfkit.inputs.samples import BATCH_SIZES, SampleMaker
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
 from tfkit.tensors import DType, Signature
 
 _SAMPLES_HINT = "Give real samples (--input NAME=@FILE.npy), or export with --no-verify, which is recorded."
-
-Source = Callable[[dict[str, Array]], dict[str, Array]]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Inputs, and what the source gave for them."""
-
-    inputs: dict[str, Array]
-    outputs: dict[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,137 +71,77 @@ class Given:
         return cls(parse_inputs(inputs), {}, seed)
 
 
-class SourceRuns:
-    """Runs of the source on samples.
+def draw_samples(
+    source: Runner, signature: Signature, maker: SampleMaker, limits: Limits
+) -> tuple[tuple[Case, ...], tuple[str, ...]]:
+    """Samples on which the source's outputs vary, so that comparing them means something; and notes.
 
     Args:
+        source: Runs the model that was exported.
         signature: The exported signature.
-        source: The model that was exported: arrays in, arrays out, by the signature's names.
         maker: Makes the samples.
         limits: What counts as the same output.
+
+    Raises:
+        InputError: The source itself fails on them.
+        VerdictError: It gives other outputs for the same inputs, or the same outputs for all inputs.
     """
-
-    def __init__(self, signature: Signature, source: Source, maker: SampleMaker, limits: Limits) -> None:
-        self._signature = signature
-        self._source = source
-        self._maker = maker
-        self._limits = limits
-        self._spread = 0
-        self.notes: tuple[str, ...] = ()
-
-    def draw(self) -> tuple[Sample, ...]:
-        """Samples on which the outputs vary, so that comparing them means something.
-
-        Raises:
-            InputError: The source itself fails on them.
-            VerdictError: It gives other outputs for the same inputs, or the same outputs for all inputs.
-        """
-        size = self._accepted_size()
-        samples = self._samples(size)
-        self._check_repeats(samples[0])
-        if not any(varies(self._items(samples, spec.name)) for spec in self._signature.inputs):
-            self.notes += ("all samples are alike: whether the outputs follow the inputs was not checked",)
-            return samples
-        samples = self._varied(samples, size)
-        self._note_dead_ends(samples[-1], size)
-        return samples
-
-    def _samples(self, size: int) -> tuple[Sample, ...]:
-        if self._maker.has_open_batch:
-            return tuple(self._run(batch, size) for batch in BATCH_SIZES)
-        return (self._run(1, size), self._run(1, size, variant=1)) if self._maker.is_random else (self._run(1, size),)
-
-    def _run(self, batch: int, size: int, *, variant: int = 0) -> Sample:
-        inputs = self._maker.make(batch, unknown_size=size, variant=variant, spread=self._spread)
-        return Sample(inputs, self._call(inputs))
-
-    def _call(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        try:
-            return self._source(inputs)
-        except TfkitError:
-            raise
-        except Exception as error:
-            kind = "random" if self._maker.is_random else "the given"
-            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
-            raise InputError(
-                f"the model itself fails on {kind} input ({shapes}): {first_line(error)}", hint=_SAMPLES_HINT
-            ) from error
-
-    def _varied(self, samples: tuple[Sample, ...], size: int) -> tuple[Sample, ...]:
-        """The samples, or random ones of a wider spread where no output varies over them."""
-        for spread in range(1, len(SPREADS) if self._maker.is_random else 1):
-            if self._outputs_vary(samples):
-                break
-            self._spread = spread
-            try:
-                samples = self._samples(size)
-            except InputError:
-                break  # the model takes no such values
-        if self._outputs_vary(samples):
-            return samples
-        names = ", ".join(repr(spec.name) for spec in self._signature.outputs)
+    cases = draw_cases(source, signature, maker, BATCH_SIZES, called="the model")
+    _check_repeats(source, cases[0], limits)
+    if not inputs_vary(cases, signature):
+        return cases, ("all samples are alike: whether the outputs follow the inputs was not checked",)
+    if not outputs_vary(cases, signature):
+        names = ", ".join(repr(spec.name) for spec in signature.outputs)
         raise VerdictError(
             f"no output ({names}) varies over the samples: equal results would prove nothing", hint=_SAMPLES_HINT
         )
+    return cases, tuple(_dead_ends(source, signature, cases)) if maker.is_random else ()
 
-    def _accepted_size(self) -> int:
-        """The first size of unknown dimensions that the source takes."""
-        first, *others = sizes = self._maker.unknown_sizes
-        if not others:
-            return first
-        failures = []
-        for size in sizes:
-            try:
-                self._run(1, size)
-            except InputError as error:
-                failures.append(error.message)
-            else:
-                return size
-        tried = ", ".join(map(str, sizes))
-        raise InputError(f"{failures[0]}; unknown dimensions of {tried} were tried", hint=_SAMPLES_HINT)
 
-    def _check_repeats(self, sample: Sample) -> None:
-        again = self._call(sample.inputs)
-        for name, outputs in sample.outputs.items():
-            tolerance = choose_tolerance(outputs, compute_dtype=self._limits.compute_dtype)
-            try:
-                compare_output(name, again[name], outputs, tolerance)
-            except VerdictError:
-                raise VerdictError(
-                    f"output {name!r} of the model changes from call to call on the same input: "
-                    "it samples at random, or keeps state between calls, so that nothing can be compared",
-                    hint="Export it with --no-verify, which is recorded.",
-                ) from None
+def _check_repeats(source: Runner, case: Case, limits: Limits) -> None:
+    again = source(case.signature, case.inputs)
+    for name, outputs in case.outputs.items():
+        tolerance = choose_tolerance(outputs, compute_dtype=limits.compute_dtype)
+        try:
+            compare_output(name, again[name], outputs, tolerance)
+        except VerdictError:
+            raise VerdictError(
+                f"output {name!r} of the model changes from call to call on the same input: "
+                "it samples at random, or keeps state between calls, so that nothing can be compared",
+                hint="Export it with --no-verify, which is recorded.",
+            ) from None
 
-    def _outputs_vary(self, samples: tuple[Sample, ...]) -> bool:
-        return any(varies(self._items(samples, spec.name, outputs=True)) for spec in self._signature.outputs)
 
-    def _items(self, samples: tuple[Sample, ...], name: str, *, outputs: bool = False) -> list[Array]:
-        spec = self._signature.output(name) if outputs else self._signature.input(name)
-        arrays = [(sample.outputs if outputs else sample.inputs)[name] for sample in samples]
-        return [item for array in arrays for item in items(array, spec)]
+def _dead_ends(source: Runner, signature: Signature, cases: Sequence[Case]) -> Iterator[str]:
+    """Notes on inputs that change nothing; of an only input the outputs were seen to vary."""
+    if len(signature.inputs) < 2:
+        return
+    last = cases[-1]
+    for spec in signature.inputs:
+        other = _another(spec.name, cases)
+        if other is None or not varies([last.inputs[spec.name], other]):
+            continue
+        try:
+            changed = source(last.signature, {**last.inputs, spec.name: other})
+        except TensorFlowError:
+            continue  # these values do not go together: no effect would look otherwise
+        if not any(varies([outputs, changed[name]]) for name, outputs in last.outputs.items()):
+            yield f"input {spec.name!r} had no effect on any output"
 
-    def _note_dead_ends(self, last: Sample, size: int) -> None:
-        """Notes inputs that change nothing; of an only input the outputs were seen to vary."""
-        if len(self._signature.inputs) < 2 or not self._maker.is_random:
-            return
-        batch = BATCH_SIZES[-1] if self._maker.has_open_batch else 1
-        other = self._maker.make(batch, unknown_size=size, variant=2, spread=self._spread)
-        for spec in self._signature.inputs:
-            if not varies([last.inputs[spec.name], other[spec.name]]):
-                continue
-            try:
-                changed = self._call(last.inputs | {spec.name: other[spec.name]})
-            except InputError:
-                continue  # these values do not go together: no effect would look otherwise
-            if not any(varies([outputs, changed[name]]) for name, outputs in last.outputs.items()):
-                self.notes += (f"input {spec.name!r} had no effect on any output",)
+
+def _another(name: str, cases: Sequence[Case]) -> Array | None:
+    """Another value of an input in the last case: its rows in another order, or that of another case."""
+    array = cases[-1].inputs[name]
+    if array.ndim and len(array) > 1:
+        return np.roll(array, 1, axis=0)
+    same_shape = (case.inputs[name] for case in cases[:-1] if case.inputs[name].shape == array.shape)
+    return next(same_shape, None)
 
 
 def check_export(
     folder: Path,
     signature: Signature,
-    samples: tuple[Sample, ...],
+    samples: Sequence[Case],
     limits: Limits,
     *,
     seed: int,
@@ -228,7 +160,7 @@ def check_export(
             model = runtime.load(folder)
             for sample in samples:
                 outputs = model.predict(sample.inputs, signature=signature.name)
-                checks.append(_compare(sample, outputs, signature, limits))
+                checks.append(compare_sample(sample, outputs, signature, limits))
         except TensorFlowError as error:
             raise type(error)(
                 f"the exported model does not run in TensorFlow {runtime.version}'s C library: {first_line(error)}",
@@ -236,12 +168,19 @@ def check_export(
                 hint=error.hint or _runtime_hint(error.message),
             ) from error
         version = runtime.version
-    batches = tuple(_batch_size(sample, signature) for sample in samples)
+    batches = tuple(batch_size(sample, signature) for sample in samples)
     return SelfCheck("", batches, seed, merge_checks(checks), version)
 
 
-def _compare(sample: Sample, outputs: dict[str, Array], signature: Signature, limits: Limits) -> dict[str, OutputCheck]:
-    place = f" (batch size {_batch_size(sample, signature)})"
+def compare_sample(
+    sample: Case, outputs: Mapping[str, Array], signature: Signature, limits: Limits
+) -> dict[str, OutputCheck]:
+    """Compares what an exported model gave on a sample with what its source gave.
+
+    Raises:
+        VerdictError: An output differs.
+    """
+    place = f" (batch size {batch_size(sample, signature)})"
     checks = {}
     for spec in signature.outputs:
         source = sample.outputs[spec.name]
@@ -254,7 +193,8 @@ def _compare(sample: Sample, outputs: dict[str, Array], signature: Signature, li
     return checks
 
 
-def _batch_size(sample: Sample, signature: Signature) -> int:
+def batch_size(sample: Case, signature: Signature) -> int:
+    """How many rows a sample has."""
     return max((len(sample.inputs[spec.name]) for spec in signature.inputs if spec.shape), default=1)
 
 

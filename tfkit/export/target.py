@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,8 +54,15 @@ def check_target(output: Path, *, force: bool, marker: str = "") -> Path:
 
 
 @contextmanager
-def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
+def staged_folder(
+    target: Path, *, force: bool, publish: Callable[[Path, Path], None] | None = None
+) -> Iterator[Path]:
     """A new folder beside ``target`` that takes its place when the block ends; after an error nothing is left.
+
+    Args:
+        target: What is written.
+        force: Whether what is there may be replaced.
+        publish: Puts what is in the new folder in its place instead, given the folder and the target.
 
     Raises:
         MissingError: There is no permission or no space.
@@ -75,7 +82,10 @@ def staged_folder(target: Path, *, force: bool) -> Iterator[Path]:
             staged.chmod(0o777 & ~_umask())
             with interrupts.allowed():
                 yield staged
-            _publish(staged, target, force=force)
+            if publish is None:
+                _publish(staged, target, force=force)
+            else:
+                publish(staged, target)
         except OSError as error:
             raise describe_os_error(error, target) from error
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from tfkit import proto
@@ -37,11 +37,15 @@ def read_graph(message: Any) -> Graph:
     return graph
 
 
-def serialize_nodes(graph: Graph) -> Iterator[bytes]:
+def serialize_nodes(graph: Graph, *, notes: Collection[str] = ()) -> Iterator[bytes]:
     """The nodes as the fields of a serialized ``GraphDef``, one at a time: a graph can be large.
 
     Attributes that begin with an underscore were notes of the TensorFlow that wrote them, and are left out, as devices
     are.
+
+    Args:
+        graph: The graph.
+        notes: Those of these attributes that are kept.
     """
     node_def = proto.message("tensorflow.NodeDef")
     for node in graph.nodes.values():
@@ -51,7 +55,7 @@ def serialize_nodes(graph: Graph) -> Iterator[bytes]:
         message = node_def(name=node.name, op=node.op, input=inputs)
         attrs = message.attr
         for name, value in node.attrs.items():
-            if name[0] != "_":
+            if name[0] != "_" or name in notes:
                 attrs[name].CopyFrom(value)
         data = message.SerializeToString(deterministic=True)
         yield _NODE_TAG + write_varint(len(data)) + data

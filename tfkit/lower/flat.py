@@ -190,6 +190,26 @@ def _flatten(
     return model
 
 
+def inline_functions(graph: Graph, library: Any, op_list: Any) -> Inliner:
+    """Inlines everything that a graph without signatures calls.
+
+    Args:
+        graph: The graph; it is changed.
+        library: Its ``FunctionDefLibrary``.
+        op_list: What it tells of its ops, an ``OpList``.
+
+    Returns:
+        What knows the tensors that stand for those of functions now.
+
+    Raises:
+        ModelError: A function is missing, calls itself, or does not fit its call.
+    """
+    known = _Known(op_list)
+    inliner = Inliner(graph, Functions(library, known.outputs_of), known.is_stateful)
+    inliner.run()
+    return inliner
+
+
 def _tensors(infos: Mapping[str, Any], graph: Graph) -> dict[str, Tensor]:
     return {key: graph.tensor(info.name) for key, info in infos.items()}
 

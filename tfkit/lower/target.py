@@ -62,6 +62,11 @@ class Target:
         self._added: dict[str, list[tuple[str, Any]]] = {}
         self._kernels: dict[tuple[Any, ...], list[Misfit]] = {}
 
+    @property
+    def tensorflow(self) -> str:
+        """The TensorFlow by its full number: ``1.15.0``."""
+        return f"{self.minor}.0"
+
     def op(self, name: str) -> Op | None:
         """An op as the target knows it."""
         return self._table.op(name)

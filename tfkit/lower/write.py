@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tfkit import proto
 from tfkit.errors import ModelError
 from tfkit.graph.graph_def import serialize_nodes
+from tfkit.lower.facts import SHAPES
 from tfkit.lower.flat import FlatModel
-from tfkit.lower.target import Target
 from tfkit.proto.wire import write_varint
 from tfkit.savedmodel.files import BINARY_NAME, link_or_copy
 from tfkit.tensors import SERVE_TAG
@@ -22,16 +22,48 @@ _LARGEST_BYTES = 2**31 - 1
 _SCHEMA_VERSION, _META_GRAPHS_TAG, _GRAPH_DEF_TAG = b"\x08\x01", b"\x12", b"\x12"
 
 
-def write_flat(model: FlatModel, target: Target, folder: Path) -> None:
+class Version(Protocol):
+    """The TensorFlow that a graph is for."""
+
+    @property
+    def graph_version(self) -> int:
+        """The version of ``GraphDef`` that it writes."""
+
+    @property
+    def tensorflow(self) -> str:
+        """What it calls itself: ``1.15.0``."""
+
+
+def write_flat(model: FlatModel, version: Version, folder: Path) -> None:
     """Writes a model into a folder that is there; its variables and assets are linked, or copied where they cannot be.
 
     Raises:
         ModelError: The graph takes 2 GiB or more, which no message can hold.
         OSError: There is no space left, or no permission.
     """
-    graph = [*serialize_nodes(model.graph), _versions(target)]
+    write_graph(model, version, folder)
+    if model.restore is not None:
+        _link_all(model.path / "variables", folder / "variables")
+    for name in sorted(set(model.assets.values())):
+        link_or_copy(model.path / "assets" / name, folder / "assets" / name)
+
+
+def write_graph(model: FlatModel, version: Version, folder: Path, *, shapes: bool = False) -> None:
+    """Writes ``saved_model.pb`` alone, without the variables and assets that go with it.
+
+    Args:
+        model: The model.
+        version: The TensorFlow that its graph is for.
+        folder: A folder that is there.
+        shapes: Keep the notes of what shapes there are, for what reads the graph next.
+
+    Raises:
+        ModelError: The graph takes 2 GiB or more, which no message can hold.
+        OSError: There is no space left, or no permission.
+    """
+    graph = [*serialize_nodes(model.graph, notes=(SHAPES,) if shapes else ()), _versions(version)]
     graph_bytes = sum(map(len, graph))
-    around = _metagraph(model, target).SerializeToString(deterministic=True)
+    around = _metagraph(model, version).SerializeToString(deterministic=True)
     head = _GRAPH_DEF_TAG + write_varint(graph_bytes)
     total = len(around) + len(head) + graph_bytes
     if total > _LARGEST_BYTES:
@@ -41,23 +73,19 @@ def write_flat(model: FlatModel, target: Target, folder: Path) -> None:
     with (folder / BINARY_NAME).open("wb") as file:
         file.write(_SCHEMA_VERSION + _META_GRAPHS_TAG + write_varint(total) + around + head)
         file.writelines(graph)
-    if model.restore is not None:
-        _link_all(model.path / "variables", folder / "variables")
-    for name in sorted(set(model.assets.values())):
-        link_or_copy(model.path / "assets" / name, folder / "assets" / name)
 
 
-def _versions(target: Target) -> bytes:
+def _versions(version: Version) -> bytes:
     message = proto.message("tensorflow.GraphDef")()
-    message.versions.producer = target.graph_version
+    message.versions.producer = version.graph_version
     return bytes(message.SerializeToString())
 
 
-def _metagraph(model: FlatModel, target: Target) -> Any:
+def _metagraph(model: FlatModel, version: Version) -> Any:
     """All of a ``MetaGraphDef`` but the graph."""
     message = proto.message("tensorflow.MetaGraphDef")()
     message.meta_info_def.tags.append(SERVE_TAG)  # what services load
-    message.meta_info_def.tensorflow_version = f"{target.minor}.0"
+    message.meta_info_def.tensorflow_version = version.tensorflow
     for name, signature in model.signatures.items():
         written = message.signature_def[name]
         written.CopyFrom(signature.message)

@@ -260,7 +260,10 @@ def describe_frozen_graph(file: Path, message: Message) -> ModelError:
     lines = [f"{file} is {what} ({graph.nodes} nodes): it has no signature, so there is no structure to show"]
     lines += ["placeholders:", *_listed([f"{spec.name}  {spec}" for spec in graph.placeholders])]
     lines += ["likely outputs (used by no other node):", *_listed([f"{name}  {op}" for name, op in graph.outputs])]
-    hint = "EAS serves it without a structure, if each request names its outputs. A SavedModel made of it has one."
+    hint = (
+        "EAS serves it without a structure, if each request names its outputs. A SavedModel made of it has one: "
+        f"tfkit export {file} --output FOLDER"
+    )
     if graph.variables:
         hint = VARIABLES_HINT
     return ModelError("\n".join(lines), hint=hint)

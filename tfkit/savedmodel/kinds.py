@@ -62,7 +62,7 @@ def check_saved_model(file: Path, message: Message) -> None:
             raise _refusal(
                 file,
                 "a MetaGraphDef, the graph of a TensorFlow 1 checkpoint without its weights",
-                "Restore it with tf.compat.v1.train.import_meta_graph, save it with tf.compat.v1.saved_model.Builder.",
+                f"With the checkpoint's other files beside it: tfkit export {file} --output FOLDER",
             )
     raise ModelError(f"{file} holds no graph: expected a SavedModel", hint=DAMAGED_HINT)
 

@@ -8,7 +8,8 @@ configuration; Python code inside a file is a ``__lambda__``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 # What `load_model(compile=False)` leaves out.
@@ -23,15 +24,38 @@ _ACTIVATIONS = frozenset({
 })  # fmt: skip
 
 
-def find_custom_parts(config: Any) -> list[str]:
-    """Describes every part of a configuration that is neither Keras's own nor registered in this process.
+@dataclass(frozen=True, slots=True)
+class CustomPart:
+    """A part of a model that its file only names.
+
+    Attributes:
+        text: What it is and where, for messages.
+        names: What Keras looks it up by: the name it was registered under and its own; none for code in the file.
+    """
+
+    text: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the file holds Python's code for it: a lambda."""
+        return not self.names
+
+
+def find_custom_parts(config: Any) -> list[CustomPart]:
+    """Every part of a configuration that is neither Keras's own nor registered in this process.
 
     >>> find_custom_parts({"module": "my.layers", "class_name": "Wave", "config": {"name": "wave_1"}})
-    ["layer 'wave_1' of class Wave (module my.layers)"]
+    [CustomPart(text="layer 'wave_1' of class Wave (module my.layers)", names=('Wave',))]
     """
     registered = _registered_names()
-    found = (_describe(part, owner, registered) for part, owner in _serialized_parts(config))
-    return list(dict.fromkeys(each for each in found if each))
+    found = (_custom(part, owner, registered) for part, owner in _serialized_parts(config))
+    return list(dict.fromkeys(each for each in found if each is not None))
+
+
+def list_parts(parts: Sequence[CustomPart]) -> str:
+    """The parts for a message; of many the first."""
+    return "; ".join(each.text for each in parts[:5]) + (f"; and {len(parts) - 5} more" if len(parts) > 5 else "")
 
 
 def _registered_names() -> frozenset[str]:
@@ -57,23 +81,26 @@ def _serialized_parts(config: Any) -> Iterator[tuple[dict[str, Any], str]]:
             pending.extend((value, owner) for key, value in reversed(item.items()) if key not in _UNUSED_KEYS)
 
 
-def _describe(part: dict[str, Any], owner: str, registered: frozenset[str]) -> str:
-    """What a custom part is and where; empty for one that Keras has itself."""
+def _custom(part: dict[str, Any], owner: str, registered: frozenset[str]) -> CustomPart | None:
+    """The custom part that a serialized object is; ``None`` for one that Keras has itself."""
     name, module, inner = part["class_name"], part.get("module"), part["config"]
     place = f" in layer {owner!r}" if owner else ""
     if name == "__lambda__":
-        return f"Python code (a lambda){place}"
+        return CustomPart(f"Python code (a lambda){place}")
     if name.startswith("__"):
-        return ""
+        return None
+    own = inner if name == "function" else name
+    names = tuple(dict.fromkeys(each for each in (part.get("registered_name"), own) if isinstance(each, str)))
+    if set(names) & registered:
+        return None
     if name == "function":
-        own = inner in _ACTIVATIONS if module == "builtins" else _is_of_keras(module)
-        known = own or {inner, part.get("registered_name")} & registered
-        return "" if known else f"function {inner}{_from(module)}{place}"
-    if "module" not in part or _is_of_keras(module) or {name, part.get("registered_name")} & registered:
-        return ""
+        known = inner in _ACTIVATIONS if module == "builtins" else _is_of_keras(module)
+        return None if known else CustomPart(f"function {inner}{_from(module)}{place}", names or (str(inner),))
+    if "module" not in part or _is_of_keras(module):
+        return None
     if isinstance(inner, dict) and isinstance(inner.get("name"), str):
-        return f"layer {owner!r} of class {name}{_from(module)}"
-    return f"class {name}{_from(module)}{place}"
+        return CustomPart(f"layer {owner!r} of class {name}{_from(module)}", names)
+    return CustomPart(f"class {name}{_from(module)}{place}", names)
 
 
 def _is_of_keras(module: object) -> bool:

@@ -11,12 +11,13 @@ import hashlib
 import json
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfkit.errors import InputError, MissingError, ModelError
-from tfkit.export.live.keras_config import find_custom_parts
+from tfkit.export.live.keras_config import CustomPart, find_custom_parts, list_parts
 
 _CONFIG = "config.json"
 _METADATA = "metadata.json"
@@ -30,31 +31,42 @@ _ENCRYPTED_FLAG = 1
 
 _LATER = "This version of tfkit takes .keras files and live Keras models."
 _SAVE_HINT = f"{_LATER} In Python: model = keras.saving.load_model(...), then model.save('model.keras')."
-_CODE_HINT = (
-    "A file does not hold such code. Load it in Python, where your classes and functions are (safe_mode=False for "
-    "Lambda layers that you trust), and export the live model:\n"
+_CUSTOM_HINT = (
+    "A file does not hold such classes and functions. Give the Python file that defines them, which is run: "
+    "--custom-objects FILE.py. Or load it in Python, where they are, and export the live model:\n"
     "    model = keras.saving.load_model({name!r}, custom_objects={{...}})\n"
     "    tfkit.export_model(model, 'build/model')"
+)
+_CODE_HINT = (
+    "Such code can do anything that a program can. --allow-code runs it: only for files whose author you trust. "
+    "Or export the live model in Python: tfkit.export_model(model, 'build/model')."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class KerasFile:
-    """A ``.keras`` file that was read through and holds nothing that needs code of its author.
+    """A ``.keras`` file that was read through.
 
     Attributes:
         path: Where it is.
         sha256: Of the whole file.
         keras_version: The Keras that wrote it; empty if it does not say.
+        custom_parts: What in it needs code of its author.
     """
 
     path: Path
     sha256: str
     keras_version: str
+    custom_parts: tuple[CustomPart, ...] = ()
 
 
-def read_keras_file(path: Path) -> KerasFile:
+def read_keras_file(path: Path, *, custom_objects: bool = False, allow_code: bool = False) -> KerasFile:
     """Checks a ``.keras`` file.
+
+    Args:
+        path: Where it is.
+        custom_objects: It may need classes and functions that it does not hold.
+        allow_code: It may hold Python code.
 
     Raises:
         ModelError: There is no file, it is something else, it is damaged, or it needs code of its author.
@@ -78,11 +90,22 @@ def read_keras_file(path: Path) -> KerasFile:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
     custom = find_custom_parts(config)
-    if custom:
-        shown = "; ".join(custom[:5]) + (f"; and {len(custom) - 5} more" if len(custom) > 5 else "")
-        raise ModelError(f"{path} needs code of its author: {shown}", hint=_CODE_HINT.format(name=path.name))
+    refuse_custom_parts(path, custom, custom_objects=custom_objects, allow_code=allow_code)
     version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
-    return KerasFile(path, sha256, version if isinstance(version, str) else "")
+    return KerasFile(path, sha256, version if isinstance(version, str) else "", tuple(custom))
+
+
+def refuse_custom_parts(path: Path, parts: Sequence[CustomPart], *, custom_objects: bool, allow_code: bool) -> None:
+    """Refuses what a file needs of its author's code, unless the user gives it.
+
+    Raises:
+        ModelError: It needs such code, and it is not given.
+    """
+    refused = [part for part in parts if not (allow_code if part.is_code else custom_objects)]
+    if refused:
+        hints = [_CUSTOM_HINT.format(name=path.name)] if not all(part.is_code for part in refused) else []
+        hints += [_CODE_HINT] if any(part.is_code for part in refused) else []
+        raise ModelError(f"{path} needs code of its author: {list_parts(refused)}", hint="\n".join(hints))
 
 
 def _refuse_other_sources(path: Path) -> None:

@@ -120,15 +120,29 @@ class KerasModel:
         return list(self._model._flatten_layers())  # noqa: SLF001  # Keras has no public way to nested layers
 
 
-def load_model(frameworks: Frameworks, file: KerasFile) -> Any:
+def load_model(
+    frameworks: Frameworks,
+    file: KerasFile,
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    allow_code: bool = False,
+) -> Any:
     """Loads a ``.keras`` file that was checked.
+
+    Args:
+        frameworks: The imported Keras and TensorFlow.
+        file: The file.
+        custom_objects: The classes and functions that it needs, by the names that it has for them.
+        allow_code: Run the code that it holds.
 
     Raises:
         ModelError: Keras cannot load it.
     """
     try:
         with quiet_logs():
-            return frameworks.keras.saving.load_model(file.path, compile=False, safe_mode=True)
+            return frameworks.keras.saving.load_model(
+                file.path, custom_objects=custom_objects, compile=False, safe_mode=not allow_code
+            )
     except Exception as error:
         wrote = f"Keras {file.keras_version}" if file.keras_version else "an unknown Keras"
         raise ModelError(

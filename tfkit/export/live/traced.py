@@ -13,7 +13,7 @@ from typing import Any
 from tfkit.errors import ModelError, TensorFlowError, TfkitError
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
 from tfkit.export.live.model import LiveModel, ModelOutput
-from tfkit.export.names import check_renames, graph_names, is_graph_name, is_scope_name, rename_ports, scope_name
+from tfkit.export.names import Port, graph_names, is_graph_name, is_scope_name, rename_ports, scope_name
 from tfkit.tensors import Shape
 
 _FILE = "saved_model.pb"
@@ -33,7 +33,8 @@ class TracedModel:
 
     Attributes:
         input_names: Final names by the model's own, in the order of the model's inputs.
-        output_names: The same for outputs.
+        output_ports: The model's own outputs.
+        output_names: Final names by the model's own, for outputs.
 
     Raises:
         ModelError: The model cannot be made a graph.
@@ -45,8 +46,14 @@ class TracedModel:
         self._model = model
         self._renames = renames
         self.input_names = rename_ports("input", model.input_ports, renames)
+        self.output_ports: tuple[Port, ...] = ()
         self.output_names: dict[str, str] = {}
         self._function = self._trace()
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Final names by the model's own, of inputs and outputs."""
+        return self.input_names | self.output_names
 
     @property
     def variables(self) -> Sequence[Any]:
@@ -77,7 +84,7 @@ class TracedModel:
         def run(**tensors: Any) -> dict[str, Any]:
             outputs = self._model.call([tensors[name] for name in arguments])
             ports = [output.port for output in outputs]
-            check_renames(self._model.input_ports, ports, self._renames)
+            self.output_ports = tuple(ports)
             self.output_names = rename_ports("output", ports, self._renames)
             names = graph_names(list(self.output_names.values())).values()
             return {name: _shaped(tf, output) for name, output in zip(names, outputs, strict=True)}
@@ -109,9 +116,7 @@ class TracedModel:
         ]
 
 
-def write_signatures(
-    frameworks: Frameworks, model_name: str, traced: Mapping[str, TracedModel], folder: Path
-) -> None:
+def write_signatures(frameworks: Frameworks, model_name: str, traced: Mapping[str, TracedModel], folder: Path) -> None:
     """Writes a SavedModel into an empty folder.
 
     Args:
@@ -234,9 +239,7 @@ def _renamed(old: Any, names: _Names) -> Any:
 def _rename_objects(graph: Any, names: _Names) -> None:
     """The same names where ``tf.saved_model.load(...).signatures`` looks for them."""
     # Python's keywords and `self` can be no argument of a function that TensorFlow makes; as keys they work.
-    arguments = {
-        old: new for old, new in names.inputs.items() if not (new.isidentifier() and not is_graph_name(new))
-    }
+    arguments = {old: new for old, new in names.inputs.items() if not (new.isidentifier() and not is_graph_name(new))}
     signature_maps = [node for node in graph.nodes if node.user_object.identifier == "signature_map"]
     for node in signature_maps:
         for child in node.children:

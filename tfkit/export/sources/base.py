@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tfkit.arrays import Array
-from tfkit.errors import InputError, TensorFlowError, VerdictError
+from tfkit.compat.drawing import Runner
+from tfkit.compat.recorded import Case
+from tfkit.errors import InputError, TensorFlowError, TfkitError, UsageError, VerdictError
 from tfkit.export.live.frameworks import first_line
+from tfkit.export.names import check_signature_name
 from tfkit.export.report import Source
-from tfkit.export.selfcheck import Given, Limits, Sample, SourceRuns
+from tfkit.export.selfcheck import Given, Limits, draw_samples
+from tfkit.export.shapes import check_input_shapes
 from tfkit.graph.domains import input_domains
 from tfkit.inputs.samples import SampleMaker
 from tfkit.lower.signatures import ChosenSignature
 from tfkit.savedmodel.signatures import check_dense
-from tfkit.tensors import DEFAULT_SIGNATURE, SERVE_TAG, Signature
+from tfkit.tensors import DEFAULT_SIGNATURE, SERVE_TAG, Shape, Signature
 
+# The options that only some sources know, as the command line calls them.
+_OPTIONS = {
+    "tags": "--tags",
+    "merge": "--merge",
+    "input_tensors": "--input-tensor",
+    "output_tensors": "--output-tensor",
+    "fixed": "--set",
+    "input_shapes": "--input-shape",
+    "architecture": "--model",
+    "custom_objects": "--custom-objects",
+    "allow_code": "--allow-code",
+}
 # Answers a signature's inputs, by the names of the signature.
 Answer = Callable[[str, dict[str, Array]], dict[str, Array]]
 
@@ -33,6 +50,13 @@ class SourceOptions:
         tags: The tag set of a SavedModel; ``None``: ``serve``, or else the only one there is.
         merge: The signatures of a SavedModel that are made one, under the name ``signature``.
         arrays: Samples by input name, which also tell what a subclassed model takes.
+        input_shapes: Shapes of inputs that the model leaves open, without the batch, by name; see ``export.shapes``.
+        input_tensors: Tensors of a graph without signatures that are its inputs, by the names of the inputs.
+        output_tensors: The same for its outputs.
+        fixed: Values of its placeholders that no request says.
+        architecture: What builds the model of weights: ``FILE.py:NAME``, or Keras's ``to_json`` in ``FILE.json``.
+        custom_objects: A Python file with the classes and functions that a model's file needs.
+        allow_code: Whether code that a model's file holds may run.
     """
 
     signature: str | None = None
@@ -40,6 +64,67 @@ class SourceOptions:
     tags: tuple[str, ...] | None = None
     merge: tuple[str, ...] = ()
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    input_shapes: Mapping[str, Shape] = field(default_factory=dict)
+    input_tensors: Mapping[str, str] = field(default_factory=dict)
+    output_tensors: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    architecture: str = ""
+    custom_objects: Path | None = None
+    allow_code: bool = False
+
+    @classmethod
+    def read(
+        cls,
+        arrays: Mapping[str, Array],
+        *,
+        signature: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        tags: Sequence[str] | None = None,
+        merge: Sequence[str] = (),
+        input_tensors: Mapping[str, str] | None = None,
+        output_tensors: Mapping[str, str] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        input_shapes: Mapping[str, Shape] | None = None,
+        architecture: str | None = None,
+        custom_objects: str | os.PathLike[str] | None = None,
+        allow_code: bool = False,
+    ) -> SourceOptions:
+        """Takes the options as ``export_model`` does.
+
+        Raises:
+            UsageError: One of them is not possible.
+        """
+        if signature is not None:
+            check_signature_name(signature)
+        return cls(
+            signature=signature,
+            rename=rename or {},
+            tags=None if tags is None else tuple(tags),
+            merge=tuple(merge),
+            arrays=arrays,
+            input_tensors=input_tensors or {},
+            output_tensors=output_tensors or {},
+            fixed=fixed or {},
+            input_shapes=check_input_shapes(input_shapes or {}),
+            architecture=architecture or "",
+            custom_objects=None if custom_objects is None else Path(custom_objects),
+            allow_code=allow_code,
+        )
+
+    def allow(self, what: str, *names: str) -> None:
+        """Refuses options that would mean nothing for a source, so that none is ignored.
+
+        Args:
+            what: What the source is, for people: ``a SavedModel``.
+            *names: Those that it knows, beside what every source knows.
+
+        Raises:
+            UsageError: Another one is given.
+        """
+        for name, option in _OPTIONS.items():
+            if name not in names and getattr(self, name) not in (None, (), {}, False, ""):
+                known = ", ".join(_OPTIONS[each] for each in names)
+                raise UsageError(f"{option} means nothing for {what}", hint=f"It takes {known}." if known else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +158,22 @@ class PlainModel:
         """The signature that the report is about: the default one, else the first."""
         return self.signatures.get(DEFAULT_SIGNATURE) or next(iter(self.signatures.values()))
 
-    def draw(self, given: Given, limits: Limits) -> tuple[dict[str, tuple[Sample, ...]], tuple[str, ...]]:
+    @contextmanager
+    def runner(self) -> Iterator[Runner]:
+        """The source, for as long as the block lasts, as what others are compared with."""
+        with self.answer() as answer:
+
+            def run(signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+                try:
+                    return answer(signature, dict(inputs))
+                except TfkitError:
+                    raise
+                except Exception as error:  # TensorFlow's and Keras's Python raise anything
+                    raise TensorFlowError(first_line(error)) from error
+
+            yield run
+
+    def draw(self, given: Given, limits: Limits) -> tuple[dict[str, tuple[Case, ...]], tuple[str, ...]]:
         """Samples for each signature, answered by the source, and notes; one that cannot be compared is noted.
 
         Raises:
@@ -81,12 +181,12 @@ class PlainModel:
             SignatureError: An input is given that no signature has.
             VerdictError: The main signature gives nothing to compare.
         """
-        samples: dict[str, tuple[Sample, ...]] = {}
+        samples: dict[str, tuple[Case, ...]] = {}
         notes: list[str] = []
-        with self.answer() as answer:
+        with self.runner() as run:
             for name in self.signatures:
                 try:
-                    samples[name], found = self._draw(name, answer, given, limits)
+                    samples[name], found = self._draw(name, run, given, limits)
                 except (InputError, TensorFlowError, VerdictError) as error:
                     if name == self.main.name:
                         raise
@@ -95,9 +195,7 @@ class PlainModel:
                     notes.extend(found)
         return samples, tuple(notes)
 
-    def _draw(
-        self, name: str, answer: Answer, given: Given, limits: Limits
-    ) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    def _draw(self, name: str, run: Runner, given: Given, limits: Limits) -> tuple[tuple[Case, ...], tuple[str, ...]]:
         signature = self.signatures[name]
         check_dense(signature)
         options, arrays = (
@@ -115,8 +213,7 @@ class PlainModel:
             arrays=arrays,
             seed=given.seed,
         )
-        runs = SourceRuns(signature, lambda inputs: answer(name, inputs), maker, limits)
-        return runs.draw(), runs.notes
+        return draw_samples(run, signature, maker, limits)
 
 
 class ModelSource(Protocol):

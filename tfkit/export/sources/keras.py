@@ -1,57 +1,76 @@
-"""A Keras model as a source, live or in a file: Keras itself answers for it."""
+"""A ``.keras`` file as a source: Keras itself answers for it."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from tfkit import __version__
-from tfkit.arrays import Array
 from tfkit.errors import UsageError
-from tfkit.export.live.frameworks import Frameworks, import_frameworks
-from tfkit.export.live.keras_file import KerasFile
+from tfkit.export.live.frameworks import import_frameworks
+from tfkit.export.live.keras_file import KerasFile, read_keras_file
 from tfkit.export.live.keras_model import KerasModel, load_model
-from tfkit.export.live.traced import TracedModel
+from tfkit.export.live.user_code import UserFile, custom_objects
 from tfkit.export.report import Source
-from tfkit.export.sources.base import Answer, PlainModel, SourceOptions
-from tfkit.graph.domains import taken_as_integers
-from tfkit.savedmodel.reader import find_signature, read_signatures
-from tfkit.tensors import DEFAULT_SIGNATURE, Signature
+from tfkit.export.sources.base import PlainModel, SourceOptions
+from tfkit.export.sources.traced import write_traced
+
+KERAS_SUFFIX = ".keras"
 
 
+@dataclass(frozen=True, slots=True)
 class KerasSource:
-    """A Keras 3 model.
+    """A Keras 3 model in a file.
 
-    Args:
+    Attributes:
+        file: The file.
         options: What the user said of it.
-        model: The live model,
-        file: or the file that holds it.
+        custom: The user's file that defines what the model's file needs.
     """
 
-    def __init__(self, options: SourceOptions, *, model: Any = None, file: KerasFile | None = None) -> None:
-        self._options = options
-        self._model = model
-        self._file = file
+    file: KerasFile
+    options: SourceOptions
+    custom: UserFile | None
+
+    @classmethod
+    def read(cls, path: Path, options: SourceOptions) -> KerasSource:
+        """Checks a file, and the one that defines what it needs; runs nothing.
+
+        Raises:
+            ModelError: It is no model, is damaged, or needs code of its author that is not given.
+            UsageError: An option is given that means nothing for it.
+            InputError: The user's file is no Python.
+        """
+        options.allow("a .keras file", "custom_objects", "allow_code")
+        custom = None if options.custom_objects is None else UserFile.read(options.custom_objects, "--custom-objects")
+        file = read_keras_file(path, custom_objects=custom is not None, allow_code=options.allow_code)
+        if options.allow_code and not any(part.is_code for part in file.custom_parts):
+            raise UsageError(f"--allow-code means nothing for {path}: it holds no Python code")
+        return cls(file, options, custom)
 
     def describe(self) -> Source:
         """What it is, for the report."""
-        if self._file is not None:
-            return Source("keras file", self._file.path.name, self._file.sha256, self._file.keras_version)
-        keras = import_frameworks().keras
-        return Source("keras model", str(self._model.name), keras_version=keras.__version__)
+        return Source("keras file", self.file.path.name, self.file.sha256, self.file.keras_version)
 
     def write(self, folder: Path) -> PlainModel:
-        """Traces and writes the model.
+        """Loads, traces and writes the model.
 
         Raises:
             ModelError: It cannot be loaded, traced or written.
+            InputError: The user's file fails, or lacks what the model needs.
             SignatureError: A rename does not fit it.
-            UsageError: It is no Keras model, or does not say what it takes.
+            UsageError: It does not say what it takes.
         """
-        frameworks = import_frameworks()
-        live = load_model(frameworks, self._file) if self._file else self._model
-        model = KerasModel(frameworks, live, self._options.arrays)
-        return write_traced(frameworks, model, folder, self._options)
+        frameworks = import_frameworks()  # before the user's file imports Keras, on whatever backend
+        with custom_objects(self.file.path, self.custom, self.file.custom_parts) as custom:
+            live = load_model(frameworks, self.file, custom, allow_code=self.options.allow_code)
+            model = KerasModel(frameworks, live, self.options.arrays)
+            plain = write_traced(frameworks, model, folder, self.options)
+        return replace(plain, notes=(*self._notes(), *plain.notes))
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        if self.custom is not None:
+            notes.append(f"{self.custom.path} was run: your own code is part of the model")
+        if self.options.allow_code:
+            notes.append(f"{self.file.path.name} holds Python code, which was run: --allow-code")
+        return tuple(notes)

@@ -11,8 +11,7 @@ from pathlib import Path
 from tfkit import __version__
 from tfkit.arrays import Array
 from tfkit.eas.structure import is_internal
-from tfkit.errors import InputError, ModelError, SignatureError, TensorFlowError
-from tfkit.export.live.frameworks import first_line
+from tfkit.errors import ModelError, SignatureError
 from tfkit.export.names import Port, check_renames
 from tfkit.export.report import Source
 from tfkit.export.sources.base import Answer, PlainModel, SourceOptions
@@ -46,7 +45,9 @@ class SavedModelSource:
         Raises:
             ModelError: There is no SavedModel, or a damaged one, or none with these tags.
             SignatureError: It has no such signature, input or output, or two would be called the same.
+            UsageError: An option is given that means nothing for it.
         """
+        options.allow("a SavedModel", "tags", "merge")
         metagraph = find_metagraph(read_metagraphs(path), options.tags, path)
         known = {name: each for name, each in metagraph.signatures.items() if not is_internal(name)}
         if not known:
@@ -170,14 +171,7 @@ def run_saved_model(path: Path, tags: Collection[str], chosen: Sequence[ChosenSi
             outputs: dict[str, Array] = {}
             for part in made_of.get(name, (SignaturePart(name),)):
                 given = {old: inputs[new] for old, new in part.inputs.items()} if part.inputs else inputs
-                try:
-                    found = model.predict(given, signature=part.signature)
-                except TensorFlowError as error:
-                    raise InputError(
-                        f"{path}: the model itself fails on an input: {first_line(error)}",
-                        hint="Give real samples (--input NAME=@FILE.npy), or export with --no-verify, which is "
-                        "recorded.",
-                    ) from error
+                found = model.predict(given, signature=part.signature)
                 outputs |= {part.outputs.get(old, old): array for old, array in found.items()}
             return outputs
 

@@ -1,0 +1,129 @@
+"""A TensorFlow 1 checkpoint as a source: the graph from its ``.meta`` file, the variables as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from tfkit import proto
+from tfkit.eas.structure import is_internal
+from tfkit.errors import ModelError
+from tfkit.export.report import Source
+from tfkit.export.sources.base import PlainModel, SourceOptions
+from tfkit.export.sources.graph import GRAPH_OPTIONS, Ends, naming, serve_graph
+from tfkit.export.sources.graph_model import GraphModel
+from tfkit.export.sources.graph_state import gather_state, variables_of
+from tfkit.graph.closure import needed_by
+from tfkit.savedmodel.checkpoint import Variable, check_complete, read_index
+from tfkit.savedmodel.checkpoint_files import CheckpointFiles
+from tfkit.savedmodel.files import DAMAGED_HINT, map_file
+
+# Collections of TensorFlow 1 (tf.GraphKeys), each a list of the names of nodes or tensors.
+_LOSSES, _UPDATES, _TRAIN, _ASSETS = "losses", "update_ops", "train_op", "asset_filepaths"
+
+
+@dataclass(frozen=True, slots=True)
+class Tf1Checkpoint:
+    """A checkpoint whose graph lies beside it.
+
+    Attributes:
+        files: Where it is.
+        sha256: Of the graph's file.
+        model: What it becomes.
+    """
+
+    files: CheckpointFiles
+    sha256: str
+    model: GraphModel
+
+    @classmethod
+    def read(cls, files: CheckpointFiles, options: SourceOptions) -> Tf1Checkpoint:
+        """Reads the graph and the checkpoint's index, and finds what is to be served.
+
+        Raises:
+            ModelError: A file is missing or damaged, or the variables do not fit the graph.
+            SignatureError: A tensor is not there, or what is meant is not clear.
+            UsageError: An option means nothing here.
+        """
+        options.allow("a TensorFlow 1 checkpoint", *GRAPH_OPTIONS)
+        with map_file(files.meta) as data:
+            content = data[:]
+        metagraph = _parse(files.meta, content)
+        with naming(files.meta):
+            served = serve_graph(
+                metagraph.graph_def,
+                options,
+                ops=metagraph.meta_info_def.stripped_op_list,
+                signatures=_signatures(metagraph),
+                losses=_collection(metagraph, _LOSSES),
+                training=[*_collection(metagraph, _UPDATES), *_collection(metagraph, _TRAIN)],
+            )
+            roots = [tensor.node for each in served.signatures.values() for tensor in each.outputs.values()]
+            index = _read_variables(files) if variables_of(needed_by(roots)) or files.index.exists() else {}
+            state = gather_state(
+                served.graph,
+                roots,
+                restore_op=metagraph.saver_def.restore_op_name.partition(":")[0],
+                asset_paths=_collection(metagraph, _ASSETS),
+                folder=files.folder,
+                index=index,
+            )
+        model = GraphModel(
+            files.meta, served, state, files.parts(), metagraph.meta_info_def.tensorflow_version, (files.note,)
+        )
+        return cls(files, hashlib.sha256(content).hexdigest(), model)
+
+    def describe(self) -> Source:
+        """What it is, for the report."""
+        return Source("TensorFlow 1 checkpoint", self.files.stem or self.files.folder.name, self.sha256)
+
+    def write(self, folder: Path) -> PlainModel:
+        """Writes it as a SavedModel."""
+        return self.model.write(folder)
+
+
+def _parse(file: Path, content: bytes) -> Any:
+    try:
+        metagraph = proto.message("tensorflow.MetaGraphDef").FromString(content)
+    except DecodeError as error:
+        raise ModelError(
+            f"{file} ({len(content)} bytes) is no MetaGraphDef, or a damaged one: {error}", hint=DAMAGED_HINT
+        ) from None
+    if not metagraph.graph_def.node:
+        raise ModelError(f"{file} holds no graph: expected the MetaGraphDef that a saver writes", hint=DAMAGED_HINT)
+    return metagraph
+
+
+def _read_variables(files: CheckpointFiles) -> Mapping[str, Variable]:
+    """What the checkpoint holds; all of its shards are there."""
+    if not files.index.exists() and Path(files.prefix).is_file():
+        raise ModelError(
+            f"{files.prefix} is a checkpoint of the first format, which SavedModels cannot hold",
+            hint="Restore it with TensorFlow 1 and save it with tf.train.Saver(write_version=SaverDef.V2).",
+        )
+    variables = read_index(files.prefix)
+    check_complete(files.prefix)
+    return {variable.name: variable for variable in variables}
+
+
+def _collection(metagraph: Any, name: str) -> list[str]:
+    """The names of the nodes in a collection."""
+    if name not in metagraph.collection_def:
+        return []
+    return [text.partition(":")[0] for text in metagraph.collection_def[name].node_list.value]
+
+
+def _signatures(metagraph: Any) -> dict[str, Ends]:
+    """The signatures that the graph brings with it, those of single tensors."""
+    found = {}
+    for name, message in sorted(metagraph.signature_def.items()):
+        inputs = {key: info.name for key, info in message.inputs.items()}
+        outputs = {key: info.name for key, info in message.outputs.items()}
+        if outputs and not is_internal(name) and all((*inputs.values(), *outputs.values())):
+            found[name] = Ends(inputs, outputs, message.method_name)
+    return found
