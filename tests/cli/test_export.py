@@ -78,10 +78,12 @@ def test_json_reports_everything_and_another_backend_is_noted(tmp_path):
     assert done.stderr == "note: KERAS_BACKEND asks for Keras on jax: using TensorFlow here\n"
     report = json.loads(done.stdout)
     assert sorted(report) == [
-        "elapsed_s", "evidence", "lowering", "notes", "path", "renamed", "signature", "size_bytes", "source",
-        "verify", "versions",
+        "elapsed_s", "evidence", "lowering", "notes", "others", "path", "renamed", "signature", "size_bytes",
+        "source", "verify", "versions",
     ]  # fmt: skip
-    assert sorted(report["verify"]) == ["batch_sizes", "outputs", "result", "seed", "skipped", "tensorflow"]
+    assert sorted(report["verify"]) == [
+        "batch_sizes", "outputs", "processor", "result", "seed", "skipped", "tensorflow",
+    ]  # fmt: skip
     assert [each["type"] for each in report["signature"]["inputs"]] == ["DT_INT64", "DT_STRING"]
     assert (report["source"]["kind"], report["source"]["name"]) == ("keras file", "penguins.keras")
     assert len(report["source"]["sha256"]) == 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,11 +38,13 @@ def verify(*words: object, **environment: str) -> subprocess.CompletedProcess[st
 
 
 def test_a_model_that_is_its_source_passes(model: Path, outputs: Path) -> None:
-    done = verify(model, "-p", "installed", "--reference", outputs, "--input", "x=[[1, 2]]")
+    options = (model, "-p", "installed", "--reference", outputs, "--input", "x=[[1, 2]]")
+    done = verify(*options)
     assert done.returncode == 0, done.stderr
     assert f"passed: equal to {outputs}, within what is allowed (given inputs; seed 0)" in done.stdout
-    assert "serving_default: y" in done.stdout
+    assert "serving_default: y" not in done.stdout
     assert done.stderr == "running in installed\n"
+    assert "serving_default: y" in verify(*options, "--verbose").stdout
 
 
 def test_one_that_is_not_fails_with_the_worst_value(model: Path, outputs: Path, tmp_path: Path) -> None:
@@ -50,7 +53,7 @@ def test_one_that_is_not_fails_with_the_worst_value(model: Path, outputs: Path, 
     done = verify(model, *options)
     assert done.returncode == 1
     assert "1 of 2 values differ by more than" in done.stdout
-    assert "worst in case 0 at [0, 1]: came -2.5, expected -2.0" in done.stdout
+    assert "worst in given inputs at [0, 1]: came -2.5, expected -2.0" in done.stdout
     assert f"FAILED: not equal to {outputs}: installed differs" in done.stdout
     text = page.read_text(encoding="utf-8")
     assert "failed: not equal to" in text
@@ -63,9 +66,46 @@ def test_one_that_is_not_fails_with_the_worst_value(model: Path, outputs: Path, 
 
 def test_what_is_not_installed_is_told_with_its_command(model: Path, tmp_path: Path) -> None:
     done = verify(model, "-p", "tensorflow_cpu_1.15", "--reference", model, TFKIT_HOME=str(tmp_path / "empty"))
-    assert done.returncode == 1
+    assert done.returncode == 4, "nothing could be run"
     assert "tensorflow_cpu_1.15 not installed: tfkit runtime install tensorflow_cpu_1.15" in done.stdout
     assert "FAILED: nothing could be compared" in done.stdout
+    assert "no processor that was asked for is installed" in done.stderr
+    assert "tfkit runtime install tensorflow_cpu_1.15" in done.stderr
+
+
+def test_the_verdict_says_what_of_a_pattern_is_not_installed(model: Path, tmp_path: Path) -> None:
+    options = ("-p", "installed", "-p", "tensorflow_cpu_1.1[45]", "--reference", model)
+    done = verify(model, *options, TFKIT_HOME=str(tmp_path / "empty"))
+    assert done.returncode == 0, done.stderr
+    verdict = "on 1 of 3 processors; not installed: tensorflow_cpu_1.14, tensorflow_cpu_1.15"
+    assert f"passed: equal to {model}, within what is allowed, {verdict}" in done.stdout
+
+
+def test_given_rows_are_all_compared(model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(720, dtype=np.float32).reshape(360, 2))
+    options = ("-p", "installed", "--reference", model, "--input", f"x=@{tmp_path / 'x.npy'}")
+    done = verify(model, *options)
+    assert "(batch of 1, batch of 3, first 256 of 360 rows; seed 0)" in done.stdout, done.stderr
+    done = verify(model, *options, "--batch-size", 361)
+    assert done.returncode == 3
+    assert "a batch of 361 was asked for, and 360 rows of x given" in done.stderr
+
+
+def test_a_keras_model_is_told_to_be_one() -> None:
+    done = verify(SAMPLES / "digits_mlp.keras")
+    assert done.returncode == 3
+    assert "digits_mlp.keras is a Keras model: expected a SavedModel" in done.stderr
+    assert "tfkit export" in done.stderr
+
+
+def test_an_interrupt_is_told(model: Path) -> None:
+    command = [sys.executable, "-m", "tfkit.cli", "verify", str(model), "-p", "installed"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "running in installed\n"
+        process.send_signal(signal.SIGINT)
+        assert "tfkit: interrupted" in process.stderr.read()
+    assert process.returncode == 130
 
 
 def test_a_reference_that_is_none_is_refused(model: Path, tmp_path: Path) -> None:
@@ -106,7 +146,7 @@ def test_the_json_is_this(model: Path, outputs: Path) -> None:
     assert sorted(row.pop("latency_ms")) == ["cold", "load", "warm"]
     assert row.pop("tensorflow").startswith("2.")
     (output,) = row.pop("outputs")
-    assert row == {"processor": "installed", "reason": "", "status": "differs"}
+    assert row == {"processor": "installed", "reason": "", "hint": "", "status": "differs"}
     assert output == {
         "absolute": {"max": 0.5, "mean": 0.25, "p50": 0.5, "p90": 0.5, "p99": 0.5},
         "argmax_agreement": 1.0,
@@ -123,7 +163,7 @@ def test_the_json_is_this(model: Path, outputs: Path) -> None:
         "rtol": 1e-4,
         "signature": "serving_default",
         "values": 2,
-        "worst": {"case": 0, "came": "-2.5", "expected": "-2.0", "index": [0, 1]},
+        "worst": {"case": 0, "what": "given inputs", "came": "-2.5", "expected": "-2.0", "index": [0, 1]},
     }
     del report["processors"]
     assert report == {
@@ -134,5 +174,14 @@ def test_the_json_is_this(model: Path, outputs: Path) -> None:
         "passed": False,
         "reference": str(outputs),
         "seed": 0,
+        "inputs": ["x=[[1, 2.5]]"],
+        "skipped_signatures": {},
         "verdict": f"not equal to {outputs}: installed differs",
     }
+
+
+@pytest.mark.slow
+def test_a_reference_with_other_names_is_refused_by_them(model: Path) -> None:
+    done = verify(model, "-p", "installed", "--reference", SAMPLES / "digits_mlp.keras")
+    assert done.returncode == 3
+    assert "the reference takes keras_tensor; the model takes x" in done.stderr

@@ -46,7 +46,8 @@ def convert(function: Callable[..., Any], folder: Path, calls: Calls, **options:
     export_onnx(folder / "saved", output, inputs=calls[0], **options)
     session = onnxruntime.InferenceSession(output, providers=["CPUExecutionProvider"])
     names = [port.name for port in session.get_outputs()]
-    answers = [dict(zip(names, session.run(None, {name: np.asarray(value) for name, value in call.items()}), strict=True)) for call in calls]
+    arrays = [{name: np.asarray(value) for name, value in call.items()} for call in calls]
+    answers = [dict(zip(names, session.run(None, each), strict=True)) for each in arrays]
     return list(zip(expected, answers, strict=True))
 
 
@@ -188,6 +189,22 @@ def counted(tf: Any) -> Any:
             "counts": tf.math.bincount(tf.cast(tf.abs(x), tf.int32), minlength=4, maxlength=4),
             "places": places, "bins": tf.histogram_fixed_width(x, [-1.0, 1.0], 5),
             "buckets": tf.raw_ops.Bucketize(input=x, boundaries=[0.0, 1.0]), "line": tf.linspace(x[0], x[1], 7),
+        }  # fmt: skip
+
+    return [], serve
+
+
+def assorted(tf: Any) -> Any:
+    def serve(x: Any, y: Any, k: Any) -> dict[str, Any]:
+        raw = tf.raw_ops
+        return {
+            "xlogy": tf.math.xlogy(x, y * y), "xdivy": tf.math.xdivy(x, y), "xlog1py": tf.math.xlog1py(x, y * y),
+            "no_nan": tf.math.multiply_no_nan(1 / x, y), "near": raw.ApproximateEqual(x=x, y=y, tolerance=0.5),
+            "top": raw.InTopKV2(predictions=x, targets=k, k=2), "cross": tf.linalg.cross(x, y),
+            "loss": tf.nn.l2_loss(x), "diag": raw.Diag(diagonal=x[0]),
+            "part": raw.DiagPart(input=raw.Diag(diagonal=y[0])),
+            "upper": tf.searchsorted(tf.sort(x), y, side="right"), "inverse": raw.Inv(x=y + 3),
+            "shape": tf.broadcast_dynamic_shape(tf.shape(x), tf.shape(y[:1])),
         }  # fmt: skip
 
     return [], serve

@@ -1,4 +1,4 @@
-"""Models that Keras 2 saved in HDF5, from 2017 on, give what they gave there; through Keras 3 where that is the same."""
+"""Models that Keras 2 saved in HDF5, from 2017 on, give what they gave there, in Keras 3 where that is the same."""
 
 from __future__ import annotations
 
@@ -72,21 +72,26 @@ def test_an_old_model_gives_what_it_gave(old, exported, runtime):
     assert any(note.startswith(f"loaded with {library} {report['versions'][library]}") for note in report["notes"])
 
 
-@pytest.mark.network
-@pytest.mark.parametrize("processor", OLD_PROCESSORS)
-def test_old_models_give_it_on_old_processors(processor, exported, tmp_path):
-    """What the export holds for the installed TensorFlow is lowered; the real old one runs it."""
-    installed_runtime(processor)
-    wrong = {}
+@pytest.fixture(scope="module", params=OLD_PROCESSORS)
+def processor(request):
+    """An old processor; its runtime is installed."""
+    installed_runtime(request.param)
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def old_runtime(processor):
     with Runtime(processor, device="cpu") as runtime:
-        for old in OLD_MODELS:
-            folder, _ = exported(old)
-            export_model(folder, tmp_path / str(old), processor=processor, verify=False)
-            try:
-                check_recorded(runtime, tmp_path / str(old), old)
-            except AssertionError as error:
-                wrong[str(old)] = str(error)
-    assert not wrong
+        yield runtime
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("old", OLD_MODELS, ids=str)
+def test_an_old_model_gives_it_on_an_old_processor(old, processor, old_runtime, exported, tmp_path):
+    """What the export holds for the installed TensorFlow is lowered; the real old one runs it."""
+    folder, _ = exported(old)
+    export_model(folder, tmp_path / "out", processor=processor, verify=False)
+    check_recorded(old_runtime, tmp_path / "out", old)
 
 
 def test_every_version_and_kind_is_there():
@@ -145,17 +150,17 @@ EMOTIONS = np.float32([
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("processor", ["installed", *OLD_PROCESSORS])
-def test_a_model_of_2017_from_a_package(processor, emotion_model, tmp_path):
-    if processor != "installed":
-        installed_runtime(processor)
+@pytest.mark.parametrize("name", ["installed", *OLD_PROCESSORS])
+def test_a_model_of_2017_from_a_package(name, emotion_model, tmp_path):
+    if name != "installed":
+        installed_runtime(name)
     out = tmp_path / "out"
-    done = run_export(str(emotion_model), "--processor", processor, "--output", str(out), "--json")
+    done = run_export(str(emotion_model), "--processor", name, "--output", str(out), "--json")
     report = json.loads(done.stdout)
     assert (report["source"]["keras_version"], report["verify"]["result"]) == ("2.0.5", "passed")
     y, x = np.mgrid[:64, :64] / 8
     faces = np.stack([np.sin(x + n * y) + np.cos(n * x * y / 7) for n in range(3)])[..., np.newaxis]
-    with Runtime(processor, device="cpu") as runtime:
+    with Runtime(name, device="cpu") as runtime:
         came = runtime.load(out).predict({"input_1": faces.astype(np.float32)})
     np.testing.assert_allclose(came["predictions"], EMOTIONS, atol=1e-5, rtol=1e-4)
 
@@ -302,6 +307,21 @@ def test_the_users_own_code_takes_its_place(tmp_path, in_keras, runtime, layer):
     for case in old.cases():
         (came,) = runtime.load(tmp_path / "out").predict(case.inputs).values()
         np.testing.assert_allclose(came, case.outputs["probabilities"] * 2, rtol=1e-5)
+
+
+def save_lambda(path: Path) -> None:
+    import tf_keras
+
+    first = tf_keras.layers.Input((3,), name="x")
+    tf_keras.Model(first, tf_keras.layers.Lambda(lambda x: x * 3 + 1, name="y")(first)).save(path)
+
+
+def test_code_in_a_file_runs_where_it_is_allowed(tmp_path, in_keras, runtime):
+    in_keras(save_lambda, tmp_path / "m.h5")
+    report = in_keras(export_old, tmp_path / "m.h5", tmp_path / "out", allow_code=True)
+    assert "m.h5 holds Python code, which was run: --allow-code" in report["notes"]
+    came = runtime.load(tmp_path / "out").predict({"x": np.float32([[0, 1, 2]])})
+    assert came["y"].tolist() == [[1, 4, 7]]
 
 
 @pytest.mark.parametrize(

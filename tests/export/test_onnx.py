@@ -26,8 +26,8 @@ CALLS: dict[str, list[dict[str, Any]]] = {
     "chosen": [{"x": floats(2), "which": np.int32(at)} for at in (0, 1, 2, 7, -3)],
     "raw_loop": [{"start": np.int32(at), "x": np.float32(0.5)} for at in (7, 0, -4, 2)],
     "texts": [
-        {"text": np.array(["a", "x", "grün"], object), "number": np.array([7, 8], INT)},
-        {"text": np.array(["b"], object), "number": np.array([2**40, 0, 7], INT)},
+        {"text": np.array(["a", "x", "grün"], object), "number": np.array([7, 8, -1], INT)},
+        {"text": np.array(["b"], object), "number": np.array([2**40], INT)},
     ],
     "tails": [
         {"x": np.linspace(-9, 9, 41, dtype=np.float32), "wide": np.linspace(-9, 9, 41)},
@@ -43,6 +43,10 @@ CALLS: dict[str, list[dict[str, Any]]] = {
     ],
     "coloured": [{"x": np.abs(floats(2, 3, 3, 3)) % 1}, {"x": np.zeros((1, 3, 3, 3), np.float32) + 0.5}],
     "signs": [{"x": np.float32([1, -1, 0.0, -0.0, np.inf, -np.inf])}, {"x": np.float32([3])}],
+    "assorted": [
+        {"x": np.float32([[0, 1, -2], [3, 2, 2]]), "y": np.float32([[0, 1.25, 5], [0, -1, 2]]), "k": np.int32([1, 9])},
+        {"x": np.float32([[2, 0, 1]]), "y": np.float32([[2, 7, 0]]), "k": np.int32([0])},
+    ],
     "counted": [{"x": np.float32([-3, -1, 0, 0.5, 1, 2, 9])}, {"x": np.float32([0.25, 1.75])}],
 }
 
@@ -50,7 +54,7 @@ CALLS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("name", CALLS)
 def test_the_onnx_model_gives_what_the_function_gives(name: str, in_keras: Any, tmp_path: Path) -> None:
     function = getattr(onnx_models, name)
-    options = {"verify": False} if name in ("signs", "counted") else {}
+    options = {"verify": False} if name in ("signs", "counted", "assorted") else {}
     for expected, came in in_keras(onnx_models.convert, function, tmp_path, CALLS[name], **options):
         assert sorted(came) == sorted(expected)
         for key, array in expected.items():

@@ -12,6 +12,9 @@ import pytest
 
 from tests.old_tensorflow.recorded import FIXTURES
 from tests.runtimes import CPU_PROCESSORS, installed_runtime
+from tfkit.errors import LoweringError, UsageError
+from tfkit.export import export_everywhere, export_model
+from tfkit.processors.catalogue import PROCESSORS
 from tfkit.runtime import Runtime
 
 SAMPLES = Path(__file__).parents[2] / "sample_models"
@@ -43,7 +46,10 @@ def test_a_keras_model_for_every_processor(tmp_path: Path) -> None:
     )
     report = json.loads(done.stdout)
     assert [each["problem"] for each in report["processors"]] == [""] * 11
-    assert json.loads((tmp_path / "all" / "manifest.json").read_text()) == report
+    manifest = json.loads((tmp_path / "all" / "manifest.json").read_text())
+    assert {name: report[name] for name in manifest} == manifest, "places and times are told, not kept"
+    proved = {each["path"]: each["verify"]["processor"] for each in manifest["processors"]}
+    assert proved == {each: each.replace("_gpu_", "_cpu_") for each in PROCESSORS}, "no card is needed, and it is said"
     for processor in CPU_PROCESSORS:
         assert accuracy(processor, tmp_path / "all" / processor) > 0.9
     copies = [tmp_path / "all" / each["processor"] / "variables" / "variables.index" for each in report["processors"]]
@@ -63,6 +69,48 @@ def test_a_saved_model_of_a_newer_tensorflow(tmp_path: Path) -> None:
             assert {name: array.tolist() for name, array in outputs.items()} == {
                 name: array.tolist() for name, array in case.outputs.items()
             }
+
+
+def test_several_processors_and_patterns_get_a_folder_each(tmp_path: Path) -> None:
+    for processor in ("tensorflow_cpu_1.15", "tensorflow_cpu_2.3", "tensorflow_cpu_2.4"):
+        installed_runtime(processor)
+    model, output = str(SAMPLES / "penguins.keras"), tmp_path / "some"
+    done = export(model, "-p", "tensorflow_cpu_1.15", "-p", "tensorflow_cpu_2.[34]", "--output", str(output))
+    assert sorted(path.name for path in output.iterdir()) == [
+        "manifest.json", "tensorflow_cpu_1.15", "tensorflow_cpu_2.3", "tensorflow_cpu_2.4",
+    ]  # fmt: skip
+    assert f"{output}: 3 of 3 processors" in done.stdout
+    assert "no processor is named 'tensorflow_cpu_3*'" in export(
+        model, "-p", "tensorflow_cpu_3*", "-o", str(tmp_path / "none"), code=2
+    ).stderr  # fmt: skip
+
+
+def test_the_cpu_build_that_proved_a_gpu_export_is_named(tmp_path: Path) -> None:
+    installed_runtime("tensorflow_cpu_2.7")
+    model = str(SAMPLES / "digits_mlp.keras")
+    done = export(model, "--processor", "tensorflow_gpu_2.7", "--output", str(tmp_path / "gpu"))
+    assert "proved in tensorflow_cpu_2.7: tensorflow_gpu_2.7 itself was not run" in done.stdout
+
+
+def test_each_signature_is_reported_with_its_comparison(tmp_path: Path) -> None:
+    report = export_model(FIXTURES[0].model, tmp_path / "out")
+    checks = {each.signature.name: each.check for each in report.signatures}
+    assert report.signatures[0].signature.name == "serving_default"
+    assert [output.name for output in checks["look_up"].outputs] == ["index", "known"]
+    assert checks["crash"].skipped == "nothing to compare"
+    assert any(note.startswith("signature 'crash' was not compared") for note in report.notes)
+
+
+def test_what_runs_on_no_processor_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(
+        LoweringError, match=r"(?s)addons can be made to run on none .* on the newest .*Addons>ParseTime"
+    ):
+        export_everywhere(
+            FIXTURES[-1].addons, tmp_path / "no", processors=["tensorflow_cpu_2.4", "tensorflow_cpu_2.7"], verify=False
+        )
+    with pytest.raises(UsageError, match="no processor is named to export for"):
+        export_everywhere(FIXTURES[-1].model, tmp_path / "no", processors=[])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_written_for_an_old_tensorflow_is_named(tmp_path: Path) -> None:

@@ -140,7 +140,18 @@ def test_what_the_code_prints_does_not_spoil_the_report(tmp_path):
         f"import os, sys\nsys.path.append({str(NETS.parent)!r})\nfrom nets import cnn\nprint('hello')\n"
         "def build():\n    os.system('echo world')\n    return cnn()\n",
     )
-    command = [sys.executable, "-m", "tfkit.cli", "export", WEIGHTS, "--model", f"{net}:build", "-o", tmp_path / "m", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "tfkit.cli",
+        "export",
+        WEIGHTS,
+        "--model",
+        f"{net}:build",
+        "-o",
+        tmp_path / "m",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
     assert json.loads(done.stdout)["source"]["kind"] == "weights"
     assert "hello" in done.stderr
@@ -180,7 +191,7 @@ def save_sequential(path):
 
 
 def test_a_keras_model_is_wanted_for_weights_of_keras(tmp_path, in_keras):
-    with pytest.raises(InputError, match="holds weights of a Keras model, and .* gave an object of"):
+    with pytest.raises(InputError, match=r"holds weights of a Keras model, and .* gave an object of"):
         in_keras(export, WEIGHTS, tmp_path / "m", architecture=f"{NETS}:module")
 
 

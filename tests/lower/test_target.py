@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from tfkit.graph.attributes import bool_value, float_value, int_value, text_value, type_value
+from tfkit.graph.attributes import (
+    bool_value,
+    float_value,
+    int_value,
+    shape_value,
+    shapes_value,
+    text_value,
+    type_value,
+    types_value,
+)
 from tfkit.graph.nodes import Node
 from tfkit.lower.target import Target
+from tfkit.proto import message
 from tfkit.tensors import DType
 
 OLD, OLDER = Target("tensorflow_cpu_1.15"), Target("tensorflow_cpu_1.12")
@@ -42,6 +52,35 @@ def test_an_attribute_that_says_something_is_not() -> None:
     assert "half_pixel_centers" in misfit.text
     resize.attrs = {"T": FLOAT, "half_pixel_centers": bool_value(False)}
     assert OLDER.misfits(resize) == []
+
+
+def test_what_is_done_with_indices_out_of_range_is_no_hint() -> None:
+    x = placeholder().out()
+    types = {"Tparams": FLOAT, "Tindices": type_value(DType.INT32)}
+    for policy, problems in ((b"", 0), (b"ERROR", 0), (b"IGNORE", 1)):
+        node = Node("n", "GatherNd", (x, x), {**types, "bad_indices_policy": text_value(policy)})
+        assert len(OLD.misfits(node)) == problems, policy
+
+
+def test_an_op_that_calls_functions_by_itself_is_not_taken() -> None:
+    func = message("tensorflow.AttrValue")()
+    func.func.name = "double"
+    attrs = {
+        "f": func, "Targuments": types_value([]), "output_types": types_value([DType.FLOAT]),
+        "output_shapes": shapes_value([()]),
+    }  # fmt: skip
+    (misfit,) = OLD.misfits(Node("n", "MapDataset", (placeholder().out(),), attrs))
+    assert "MapDataset calls the function 'double' by itself" in misfit.text
+
+
+def test_an_op_without_any_kernel_is_not_taken() -> None:
+    """But for one that TensorFlow writes with others before it runs a graph."""
+    x = placeholder().out()
+    old = Target("tensorflow_cpu_2.4")
+    (misfit,) = old.misfits(Node("n", "SobolSample", (x, x, x), {"dtype": FLOAT}))
+    assert misfit.kind == "kernel"
+    attrs = {"T": FLOAT, "N": int_value(1), "shape": shape_value(())}
+    assert old.misfits(Node("n", "AccumulateNV2", (x,), attrs)) == []
 
 
 def test_values_inputs_and_kernels_are_compared() -> None:

@@ -11,10 +11,15 @@ import typer
 
 from tfkit.cli import onnx
 from tfkit.cli.output import note, print_json, print_table, print_text, stdout_for_results
+from tfkit.cli.processors import complete_processors
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfkit.export import EverywhereReport, ExportReport
+
+    _Report = ExportReport | EverywhereReport
 
 _ALL, _INSTALLED = "all", "installed"
 
@@ -34,16 +39,19 @@ def run(
         str,
         typer.Option("--format", metavar="FORMAT", help="What to write: savedmodel, or onnx for other runtimes."),
     ] = "savedmodel",
-    opset: Annotated[
-        int | None, typer.Option(metavar="N", help="The ONNX opset to write.", show_default="18")
-    ] = None,
-    processor: Annotated[
-        str,
+    opset: Annotated[int | None, typer.Option(metavar="N", help="The ONNX opset to write.", show_default="18")] = None,
+    processors: Annotated[
+        list[str] | None,
         typer.Option(
+            "--processor",
+            "-p",
             metavar="NAME",
-            help="What it shall run on: a name of EAS (see tfkit runtime list), installed, or all: a folder each.",
+            help="What it shall run on: a name of EAS (see tfkit runtime list) or installed. Of several, of a pattern "
+            "such as 'tensorflow_cpu_*', and of all, each gets a folder in DIR.",
+            show_default="installed",
+            autocompletion=complete_processors,
         ),
-    ] = _INSTALLED,
+    ] = None,
     install: Annotated[
         bool, typer.Option("--install", help="Install the TensorFlow that it is proved in first, if it is not here.")
     ] = False,
@@ -152,9 +160,7 @@ def run(
 
     Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
     """
-    onnx.check_format(
-        written, opset, {"--processor": processor != _INSTALLED, "--install": install, "--freeze": freeze}
-    )
+    onnx.check_format(written, opset, {"--processor": processors is not None, "--install": install, "--freeze": freeze})
     prepare_process()
     from tfkit.export.names import parse_renames
     from tfkit.export.shapes import parse_input_shapes
@@ -180,53 +186,68 @@ def run(
         "custom_objects": custom_objects,
         "allow_code": allow_code,
     }
+    processors = processors or ["installed"]
     try:
         if install and not no_verify:
-            _install(processor)
+            _install(processors)
         if written == "onnx":
             onnx.tell(onnx.export(source, output, opset, options), as_json=as_json)
             return
-        report = _export(source, output, processor, options)
+        report = _export(source, output, processors, options)
     except KeyboardInterrupt:
         note("tfkit: interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     _tell(report, as_json=as_json)
 
 
-def _export(source: Path, output: Path, processor: str, options: dict[str, Any]) -> ExportReport | EverywhereReport:
+def _export(source: Path, output: Path, processors: Sequence[str], options: dict[str, Any]) -> _Report:
     from tfkit.export import export_everywhere, export_model
 
     with stdout_for_results():  # the user's own code may print
-        if processor == _ALL:
-            return export_everywhere(source, output, **options)
-        return export_model(source, output, processor=processor, **options)
+        if _is_one(processors):
+            return export_model(source, output, processor=processors[0], **options)
+        return export_everywhere(
+            source,
+            output,
+            processors=_patterns(processors),
+            progress=lambda name: note(f"making it for {name}"),
+            **options,
+        )
 
 
-def _tell(report: ExportReport | EverywhereReport, *, as_json: bool) -> None:
+def _is_one(processors: Sequence[str]) -> bool:
+    return len(processors) == 1 and processors[0] != _ALL and not set(processors[0]) & set("*?[")
+
+
+def _patterns(processors: Sequence[str]) -> list[str]:
+    return ["*" if name == _ALL else name for name in processors]
+
+
+def _tell(report: _Report, *, as_json: bool) -> None:
     from tfkit.export import ExportReport
 
+    for each in report.notes:
+        note(f"note: {each}")
+    if as_json:
+        print_json(report.as_dict())
     if isinstance(report, ExportReport):
-        _tell_notes(report)
-        print_json(report.as_dict()) if as_json else _print_report(report)
+        if not as_json:
+            _print_report(report)
         return
-    _tell_notes(report.source)
-    print_json(report.as_dict()) if as_json else _print_exports(report)
+    if not as_json:
+        _print_exports(report)
     if report.failed:
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _tell_notes(report: ExportReport) -> None:
-    for each in report.notes:
-        note(f"note: {each}")
-
-
-def _install(processor: str) -> None:
+def _install(processors: Sequence[str]) -> None:
     """Installs what an export is proved in, unless it is there."""
     from tfkit.cli.progress import install_progress
     from tfkit.export.proving import runtimes_to_install
+    from tfkit.processors.catalogue import select_processors
     from tfkit.processors.install import install_runtime
 
-    for name in runtimes_to_install(processor):
+    for name in runtimes_to_install([each.name for each in select_processors(_patterns(processors))]):
         with install_progress(name) as progress:
             install_runtime(name, progress=progress)
 
@@ -246,30 +267,42 @@ def prepare_process() -> None:
 
 
 def _print_report(report: ExportReport) -> None:
-    errors = {check.name: check for check in report.check.outputs}
-    rows = [["input", spec.name, str(spec), ""] for spec in report.signature.inputs]
-    for spec in report.signature.outputs:
-        check = errors.get(spec.name)
-        rows.append(["output", spec.name, str(spec), f"{check.max_abs_error:.2g}" if check else "not compared"])
-    print_text(f"{report.path}: signature {report.signature.name}")
-    print_table(["", "name", "dtype and shape", "largest error"], rows)
-    if report.check.skipped:
-        print_text(f"not verified ({report.check.skipped})")
+    for each in report.signatures:
+        errors = {output.name: output.max_abs_error for output in each.check.outputs}
+        rows = [["input", spec.name, str(spec), ""] for spec in each.signature.inputs]
+        for spec in each.signature.outputs:
+            error = f"{errors[spec.name]:.2g}" if spec.name in errors else "not compared"
+            rows.append(["output", spec.name, str(spec), error])
+        print_text(f"{report.path}: signature {each.signature.name}")
+        print_table(["", "name", "dtype and shape", "largest error"], rows)
+    check = report.check
+    if check.skipped:
+        print_text(f"not verified ({check.skipped})")
     else:
-        sizes = _describe_sizes(report.check.batch_sizes)
-        print_text(f"verified against {report.source.name} at {sizes} in TensorFlow {report.check.tensorflow}")
+        sizes = _describe_sizes(check.batch_sizes)
+        print_text(f"verified against {report.source.name} at {sizes} in TensorFlow {check.tensorflow}")
+    if report.lowering is not None and check.processor not in ("", report.lowering.processor):
+        print_text(f"proved in {check.processor}: {report.lowering.processor} itself was not run")
     print_text(f"{report.size_bytes / 1e6:.2f} MB in {report.elapsed_s:.1f} s")
 
 
 def _print_exports(report: EverywhereReport) -> None:
     rows = []
     for each in report.exports:
-        errors = [output.max_abs_error for output in each.check.outputs] if each.check is not None else []
-        error = f"{max(errors):.2g}" if errors else ("not compared" if each.path else "")
-        changed = sum(each.lowering.applied.values()) if each.lowering is not None else 0
-        rows.append([each.processor, "yes" if each.path else "no", str(changed) if each.path else "", error])
+        if each.report is None:
+            rows.append([each.processor, "no", "", ""])
+            continue
+        checks = [signature.check for signature in each.report.signatures]
+        errors = [output.max_abs_error for check in checks for output in check.outputs]
+        lowering = each.report.lowering
+        changed = str(sum(lowering.applied.values())) if lowering is not None else ""
+        rows.append([each.processor, "yes", changed, f"{max(errors):.2g}" if errors else "not compared"])
     print_text(f"{report.path}: {len(report.exports) - len(report.failed)} of {len(report.exports)} processors")
-    print_table(["processor", "exported", "operations rewritten", "largest error"], rows)
+    print_table(["processor", "exported", "rewritten", "largest error"], rows)
+    for made in (each.report for each in report.exports if each.report is not None):
+        if made.lowering is not None and made.check.processor not in ("", made.lowering.processor):
+            print_text(f"{made.lowering.processor} was proved in {made.check.processor}, and not run itself")
+    print_text(f"{report.size_bytes / 1e6:.2f} MB in {report.elapsed_s:.1f} s, and {report.path}/manifest.json")
     for each in report.failed:
         note(f"{each.processor}: {each.problem}")
 

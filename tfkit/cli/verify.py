@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfkit.cli.inputs import InputOptions
 from tfkit.cli.processors import ProcessorOptions
-from tfkit.errors import EXIT_VERDICT
+from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,11 @@ def run(
     batch_sizes: Annotated[
         list[int] | None,
         typer.Option(
-            "--batch-size", min=1, metavar="N", help="Rows of a case, any number of times.", show_default="1, 3"
+            "--batch-size",
+            min=1,
+            metavar="N",
+            help="Rows of a case, any number of times.",
+            show_default="1, 3, and all given rows up to 256",
         ),
     ] = None,
     atol: Annotated[
@@ -66,48 +70,76 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="Write the report as a page, too.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the page if it is there already.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each output's errors, and TensorFlow's messages in full.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Run a model in the real TensorFlow of each processor, and compare what comes out with the model's source.
 
-    Each runs in a process of its own: one that crashes or hangs is a row of the report. Exits with 1 unless all pass.
+    Each runs in a process of its own: one that crashes or hangs is a row of the report.
+
+    The table says for each processor the largest absolute and relative error of all outputs, the share of values that
+    differ by more than is allowed, and how long loading, the first run and later runs of the first case took.
+
+    Exits with 1 if an output differs, the outputs do not vary, or the model does not load or run on an installed
+    processor; or if a processor that was named in full is not installed. Those that 'all' or a pattern stands for may
+    be missing: the verdict names them. Exits with 4 if none is installed.
 
     tfkit verify build/m115 --processor tensorflow_cpu_1.15
 
     tfkit verify build/m115 --processor all --reference model.keras --input images=@digits.npy
     """
     from tfkit.cli.output import note, print_json
-    from tfkit.compat.verify import verify_model
+    from tfkit.errors import MissingError
     from tfkit.warmup.files import check_target
 
     if html is not None:
         check_target(html, force=force)
-    chosen = processors or ["all"]
-    if install:
-        _install(chosen)
-    with _opened(reference, model, signature) as (source, name):
-        report = verify_model(
-            model,
-            processors=chosen,
-            reference=source,
-            inputs=inputs or (),
-            warm_up=warm_up,
-            signature=name,
-            batch_sizes=batch_sizes or (1, 3),
-            atol=atol,
-            rtol=rtol,
-            seed=seed,
-            timeout_s=timeout,
-            tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
-            device=device,
-            reference_name=str(reference or ""),
-            progress=lambda name: note(f"running in {name}"),
-        )
+    options: dict[str, Any] = {
+        "processors": processors or ["all"],
+        "inputs": inputs or (),
+        "warm_up": warm_up,
+        "batch_sizes": batch_sizes or (),
+        "atol": atol,
+        "rtol": rtol,
+        "seed": seed,
+        "timeout_s": timeout,
+        "tags": tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+        "device": device,
+    }
+    try:
+        if install:
+            _install(options["processors"])
+        report = _verify(model, reference, signature, options)
+    except KeyboardInterrupt:
+        note("tfkit: interrupted")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     if html is not None:
         _write_page(report, html, force=force)
-    print_json(report.as_dict()) if as_json else _print_report(report)
+    print_json(report.as_dict()) if as_json else _print_report(report, verbose=verbose)
+    if report.only_missing:
+        raise MissingError(
+            "no processor that was asked for is installed",
+            hint=f"tfkit runtime install {report.missing[0]}, or tfkit verify --install.",
+        )
     if not report.passed:
         raise typer.Exit(EXIT_VERDICT)
+
+
+def _verify(model: Path, reference: Path | None, signature: str | None, options: dict[str, Any]) -> VerifyReport:
+    from tfkit.cli.output import note
+    from tfkit.compat.verify import verify_model
+
+    with _opened(reference, model, signature) as (source, name):
+        return verify_model(
+            model,
+            reference=source,
+            signature=name,
+            reference_name=str(reference or ""),
+            progress=lambda name: note(f"running in {name}"),
+            **options,
+        )
 
 
 def _write_page(report: VerifyReport, path: Path, *, force: bool) -> None:
@@ -146,31 +178,53 @@ def _opened(
         yield runner, name
 
 
-def _print_report(report: VerifyReport) -> None:
+def _print_report(report: VerifyReport, *, verbose: bool) -> None:
     from tfkit.cli.output import print_table, print_text
 
     for row in report.rows:
-        if row.outputs:
-            title = f"{row.ran.processor} (TensorFlow {row.ran.tensorflow})"
+        shown = row.outputs if verbose else [each for each in row.outputs if not each.passed]
+        if shown:
             columns = ("output", "largest", "mean", "relative", "p99", "differ", "argmax")
-            print_table(columns, list(map(_output_cells, row.outputs)), title=title)
-        for output in row.outputs:
+            title = f"{row.ran.processor} (TensorFlow {row.ran.tensorflow})"
+            print_table(columns, list(map(_output_cells, shown)), title=title)
+        for output in shown:
             if not output.passed:
                 print_text(_difference(output))
-    print_table(("processor", "result", "load ms", "first run ms", "later ms"), list(map(_row_cells, report.rows)))
+    columns = ("processor", "result", "largest", "relative", "differ", "load ms", "first ms", "later ms")
+    print_table(columns, list(map(_row_cells, report.rows)))
     for row in report.rows:
         if row.ran.reason:
-            print_text(f"{row.ran.processor} {row.status}: {row.ran.reason}")
+            _print_reason(row, verbose=verbose)
+    for name, reason in report.skipped.items():
+        print_text(f"note: signature {name} was not compared: {reason}")
     for each in report.notes:
         print_text(f"note: {each}")
     what = ", ".join(dict.fromkeys(case.what for case in report.cases)) or "no cases"
     print_text(f"{'passed' if report.passed else 'FAILED'}: {report.verdict} ({what}; seed {report.seed})")
 
 
+def _print_reason(row: VerifyRow, *, verbose: bool) -> None:
+    from tfkit.cli.output import print_text
+    from tfkit.compat.reasons import shorten
+
+    print_text(f"{row.ran.processor} {row.status}: {row.ran.reason if verbose else shorten(row.ran.reason)}")
+    for line in row.ran.hint.splitlines():
+        print_text(f"  {line}")
+
+
 def _row_cells(row: VerifyRow) -> tuple[str, ...]:
     latency = row.ran.latency
     times = (latency.load_ms, latency.cold_ms, latency.warm_ms) if latency is not None else ()
-    return (row.ran.processor, row.status, *(f"{value:.2f}" for value in times))
+    return (row.ran.processor, row.status, *_worst_cells(row), *(f"{value:.2f}" for value in times))
+
+
+def _worst_cells(row: VerifyRow) -> tuple[str, str, str]:
+    """The largest errors of all outputs, and the share of values that differ by more than is allowed."""
+    absolute = [each.absolute.largest for each in row.outputs if each.absolute is not None]
+    relative = [each.relative.largest for each in row.outputs if each.relative is not None]
+    values = sum(each.values for each in row.outputs)
+    share = f"{sum(each.mismatched for each in row.outputs) / values:.2%}" if values else ""
+    return f"{max(absolute):.2g}" if absolute else "", f"{max(relative):.2g}" if relative else "", share
 
 
 def _output_cells(output: OutputResult) -> tuple[str, ...]:
@@ -189,6 +243,6 @@ def _difference(output: OutputResult) -> str:
         return f"{name}: {output.problem}"
     where = ""
     if (worst := output.worst) is not None:
-        where = f"; worst in case {worst.case} at {list(worst.index)}: came {worst.came}, expected {worst.expected}"
+        where = f"; worst in {worst.what} at {list(worst.index)}: came {worst.came}, expected {worst.expected}"
     allowed = f"{output.tolerance.atol:.3g} + {output.tolerance.rtol:.3g} * |reference|"
     return f"{name}: {output.mismatched} of {output.values} values differ by more than {allowed}{where}"

@@ -26,13 +26,15 @@ class Where:
     """The place of the largest error.
 
     Attributes:
-        case: The number of the case, from 0.
+        case: The number of the case among all, from 0.
+        what: What the case is called.
         index: The index in the output.
         came: The value there, as text.
         expected: What the reference has there.
     """
 
     case: int
+    what: str
     index: tuple[int, ...]
     came: str
     expected: str
@@ -116,6 +118,7 @@ class OutputResult:
             if self.worst is None
             else {
                 "case": self.worst.case,
+                "what": self.worst.what,
                 "index": list(self.worst.index),
                 "came": self.worst.came,
                 "expected": self.worst.expected,
@@ -165,7 +168,13 @@ class _Part:
     expected: Array
 
 
-def compare_outputs(signature: str, name: str, pairs: Sequence[tuple[Array, Array]], limits: Limits) -> OutputResult:
+def compare_outputs(
+    signature: str,
+    name: str,
+    pairs: Sequence[tuple[Array, Array]],
+    limits: Limits,
+    cases: Sequence[tuple[int, str]] = (),
+) -> OutputResult:
     """Compares what a runtime gave for an output with the reference.
 
     Args:
@@ -173,15 +182,17 @@ def compare_outputs(signature: str, name: str, pairs: Sequence[tuple[Array, Arra
         name: The output.
         pairs: For each case what came, and what was expected.
         limits: What counts as the same.
+        cases: The number and the name of each case; by default they are counted.
     """
+    cases = cases or [(number, f"case {number}") for number in range(len(pairs))]
     expected = [want for _, want in pairs]
     dtype = dtype_of(expected[0])
     allowed = [limits.tolerance(name, want) for want in expected]
     widest = Tolerance(max(each.atol for each in allowed), max(each.rtol for each in allowed))
-    for number, (came, want) in enumerate(pairs):
+    for (came, want), (_, what) in zip(pairs, cases, strict=True):
         if came.shape != want.shape or dtype_of(came) is not dtype_of(want):
             problem = (
-                f"case {number}: came {dtype_of(came).short_name}{list(came.shape)}, "
+                f"{what}: came {dtype_of(came).short_name}{list(came.shape)}, "
                 f"expected {dtype_of(want).short_name}{list(want.shape)}"
             )
             return OutputResult(signature, name, dtype, problem, 0, 0, None, None, None, True, None, widest, ())
@@ -197,7 +208,7 @@ def compare_outputs(signature: str, name: str, pairs: Sequence[tuple[Array, Arra
         sum(int(part.beyond.sum()) for part in parts),
         _errors(np.concatenate([part.absolute.reshape(-1) for part in parts])) if numeric else None,
         _errors(relative) if numeric else None,
-        _worst(parts),
+        _worst(parts, cases),
         all(_finite_alike(came, want) for came, want in pairs),
         _argmax_agreement(pairs),
         widest,
@@ -232,17 +243,17 @@ def _errors(values: Array) -> Errors:
     return Errors(float(values.max()), float(values.mean()), tuple(map(float, shares)))
 
 
-def _worst(parts: Iterable[_Part]) -> Where | None:
+def _worst(parts: Iterable[_Part], cases: Iterable[tuple[int, str]]) -> Where | None:
     """The largest error among the values beyond what is allowed, or among all if there are none."""
     found: tuple[bool, float, Where] | None = None
-    for number, part in enumerate(parts):
+    for (number, what), part in zip(cases, parts, strict=True):
         if not part.absolute.size or not (part.absolute.any() or part.beyond.any()):
             continue
         for beyond in (True, False):
             errors = np.where(part.beyond, part.absolute, -1.0) if beyond else part.absolute
             index = tuple(map(int, np.unravel_index(int(np.argmax(errors)), errors.shape)))
             if errors[index] >= 0 and (not beyond or part.beyond[index]):
-                where = Where(number, index, str(part.came[index]), str(part.expected[index]))
+                where = Where(number, what, index, str(part.came[index]), str(part.expected[index]))
                 if found is None or (beyond, float(errors[index])) > found[:2]:
                     found = (beyond, float(errors[index]), where)
     return None if found is None else found[2]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tfkit.arrays import Array
 from tfkit.compat.recorded import Case
 from tfkit.compat.tolerance import varies
-from tfkit.errors import InputError, RuntimeCrashError, SignatureError, TensorFlowError, TfkitError
+from tfkit.errors import InputError, RuntimeCrashError, SignatureError, TensorFlowError
 from tfkit.inputs.samples import SPREADS, SampleMaker, items
 from tfkit.tensors import Signature
 
@@ -33,19 +33,22 @@ def draw_cases(
         runner: Runs the reference.
         signature: The signature.
         maker: Makes its inputs.
-        batch_sizes: Rows of each case, where the signature lets a request choose.
+        batch_sizes: Rows of each case, where the signature lets a request choose; see ``SampleMaker.batch_sizes``.
         called: What the reference is called in errors.
 
     Raises:
         InputError: The reference fails on them.
         RuntimeCrashError: Its process ended.
     """
+    hint = _HINT if maker.makes_up else ""
     size = _accepted_size(runner, signature, maker, called)
     cases: tuple[Case, ...] = ()
     for spread in range(len(SPREADS) if maker.is_random else 1):
         inputs = _inputs(maker, batch_sizes, size, spread)
         try:
-            drawn = tuple(run_case(runner, Case(signature.name, each, what=what), called) for what, each in inputs)
+            drawn = tuple(
+                run_case(runner, Case(signature.name, each, what=what), called, hint) for what, each in inputs
+            )
         except InputError:
             if not cases:
                 raise
@@ -56,8 +59,14 @@ def draw_cases(
     return cases
 
 
-def run_case(runner: Runner, case: Case, called: str = "the reference") -> Case:
+def run_case(runner: Runner, case: Case, called: str = "the reference", hint: str = "") -> Case:
     """The case with what the reference gives for it.
+
+    Args:
+        runner: Runs it.
+        case: The case.
+        called: What the reference is called in errors.
+        hint: What the user can do if it fails.
 
     Raises:
         InputError: The reference fails on it.
@@ -69,10 +78,9 @@ def run_case(runner: Runner, case: Case, called: str = "the reference") -> Case:
         raise
     except (TensorFlowError, SignatureError) as error:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in case.inputs.items())
+        what = f"{case.what or 'the input'} of signature {case.signature!r}"
         reason = error.message.partition("\n")[0]
-        raise InputError(
-            f"{called} itself fails on {case.what or 'the input'} ({shapes}): {reason}", hint=_HINT
-        ) from error
+        raise InputError(f"{called} itself fails on {what} ({shapes}): {reason}", hint=hint) from error
 
 
 def outputs_vary(cases: Sequence[Case], signature: Signature) -> bool:
@@ -97,7 +105,10 @@ def _inputs(
     maker: SampleMaker, batch_sizes: Sequence[int], size: int, spread: int
 ) -> list[tuple[str, dict[str, Array]]]:
     if maker.has_open_batch:
-        return [(f"batch of {batch}", maker.make(batch, unknown_size=size, spread=spread)) for batch in batch_sizes]
+        return [
+            (maker.describe(batch), maker.make(batch, unknown_size=size, spread=spread))
+            for batch in maker.batch_sizes(batch_sizes)
+        ]
     variants = (0, 1) if maker.is_random else (0,)
     return [
         (f"sample {variant + 1}", maker.make(1, unknown_size=size, variant=variant, spread=spread))
@@ -106,18 +117,24 @@ def _inputs(
 
 
 def _accepted_size(runner: Runner, signature: Signature, maker: SampleMaker, called: str) -> int:
-    """The first size of unknown dimensions that the reference takes."""
+    """The first size of unknown dimensions that the reference takes.
+
+    Raises:
+        InputError: It takes none; where the size may be to blame, the message says which were tried.
+    """
     first, *others = sizes = maker.unknown_sizes
     if not others:
         return first
-    failure: TfkitError | None = None
+    failures: list[InputError] = []
     for size in sizes:
         try:
-            run_case(runner, Case(signature.name, maker.make(1, unknown_size=size), what="random input"), called)
+            run_case(runner, Case(signature.name, maker.make(1, unknown_size=size), what="a batch of 1"), called, _HINT)
         except InputError as error:
-            failure = failure or error
+            failures.append(error)
         else:
             return size
-    tried = ", ".join(map(str, sizes))
-    reason = failure.message if failure is not None else ""
-    raise InputError(f"{reason}; unknown dimensions of {tried} were tried", hint=_HINT)
+    if len({str(failure.__cause__) for failure in failures}) == 1:
+        raise failures[0]  # the same for each size: that is not why
+    raise InputError(
+        f"{failures[0].message}; unknown dimensions of {', '.join(map(str, sizes))} were tried", hint=_HINT
+    )

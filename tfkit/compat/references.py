@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfkit.arrays import Array
@@ -16,13 +16,27 @@ from tfkit.errors import InputError, SignatureError, TfkitError, UsageError
 from tfkit.graph.domains import input_domains
 from tfkit.inputs import InputOption, given_request, make_inputs
 from tfkit.inputs.files import read_set
+from tfkit.inputs.options import FileSource
 from tfkit.inputs.samples import SampleMaker
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.savedmodel.signatures import is_composite
-from tfkit.tensors import Signature
+from tfkit.tensors import Signature, TensorSpec
 
 _OUTPUTS_HINT = "Give the inputs that they belong to: --input or --warm-up."
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Cases that a reference answered.
+
+    Attributes:
+        cases: With its outputs.
+        skipped: Why it answered none of a signature, by the signature's name.
+    """
+
+    cases: tuple[Case, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class CaseMaker:
         signatures: The signatures to run.
         options: ``--input`` options; what they leave out is random.
         warm_up: Whole requests to run as they are, as options.
-        batch_sizes: Rows of each case.
+        batch_sizes: Rows of each case; by default what ``SampleMaker.batch_sizes`` says.
         seed: Seed of random values.
     """
 
@@ -52,21 +66,40 @@ class CaseMaker:
         """Whether the user gave inputs."""
         return bool(self.options or self.warm_up)
 
-    def draw(self, runner: Runner) -> tuple[Case, ...]:
+    def draw(self, runner: Runner) -> Drawn:
         """The cases, with what a reference gives for them.
 
         Raises:
-            InputError: The reference fails on them.
+            InputError: The reference fails on the inputs of every signature, or on given ones.
             RuntimeCrashError: Its process ended.
-            SignatureError: Given inputs do not fit.
+            SignatureError: Given inputs do not fit, or the reference gives what the model does not.
         """
         cases: list[Case] = [run_case(runner, case) for case in self.whole()]
-        if self.options or not self.warm_up:
-            for signature in self.signatures:
-                domains = input_domains(self.model, signature, self.tags)
-                maker = SampleMaker(signature, domains, options=self.options, seed=self.seed)
-                cases.extend(draw_cases(runner, signature, maker, self.batch_sizes))
-        return tuple(cases)
+        skipped: dict[str, str] = {}
+        failure: InputError | None = None
+        for signature in self.signatures if self.options or not self.warm_up else ():
+            try:
+                cases.extend(self._draw(signature, runner))
+            except InputError as error:
+                failure = failure or error
+                skipped[signature.name] = error.message
+        if failure is not None and (self.is_given or not cases):
+            raise failure
+        for case in cases:
+            signature = next(each for each in self.signatures if each.name == case.signature)
+            for name in case.outputs:
+                signature.output(name)
+        return Drawn(tuple(cases), skipped)
+
+    def _draw(self, signature: Signature, runner: Runner) -> tuple[Case, ...]:
+        domains = input_domains(self.model, signature, self.tags)
+        try:
+            maker = SampleMaker(signature, domains, options=self.options, seed=self.seed)
+            for size in self.batch_sizes:
+                maker.check_rows(size)
+        except SignatureError as error:
+            raise SignatureError(f"signature {signature.name!r}: {error.message}", hint=error.hint) from None
+        return draw_cases(runner, signature, maker, self.batch_sizes or maker.batch_sizes())
 
     def whole(self) -> Iterator[Case]:
         """The warm-up request as it is."""
@@ -94,15 +127,17 @@ class CaseMaker:
 def choose_signatures(
     model: Path, tags: Collection[str], name: str | None, options: Sequence[InputOption]
 ) -> tuple[Signature, ...]:
-    """The signatures to run: the one that is named, by the user or by a whole request; all without given inputs.
+    """The signatures to run: the one that is named, by the user or by a whole request; those that given inputs are for.
+
+    Of several that have all the inputs, the default one if it is among them. Without given inputs all are run.
 
     Raises:
-        SignatureError: There is no such signature, or none that can be run.
+        SignatureError: There is no such signature, or none that can be run, or none that has the inputs.
     """
     known = read_signatures(model, tags)
     sample = given_request(options)
     name = name or (sample.signature_name if sample is not None else "")
-    if name or options:
+    if name:
         return (find_signature(known, name),)
     found = tuple(
         signature
@@ -111,7 +146,56 @@ def choose_signatures(
     )
     if not found:
         raise SignatureError(f"{model} has no signature that takes and gives dense tensors")
-    return found
+    return _those_with(found, _given_names(options), find_signature(known)) if options else found
+
+
+def _given_names(options: Sequence[InputOption]) -> tuple[str, ...]:
+    names: list[str] = []
+    for option in options:
+        whole = not option.name and isinstance(option.source, FileSource)
+        names += read_set(option.source.path) if whole and isinstance(option.source, FileSource) else [option.name]
+    return tuple(dict.fromkeys(names))
+
+
+def _those_with(signatures: Sequence[Signature], names: Sequence[str], default: Signature) -> tuple[Signature, ...]:
+    """The default signature if it has all the inputs, else those that do."""
+    fitting = tuple(each for each in signatures if {spec.name for spec in each.inputs}.issuperset(names))
+    if default in fitting:
+        return (default,)
+    if len(signatures) == 1:
+        for name in names:
+            signatures[0].input(name)
+    if not fitting:
+        have = "; ".join(f"{each.name} takes {_names(each.inputs)}" for each in signatures)
+        raise SignatureError(f"no signature of the model takes {' and '.join(names)}: {have}")
+    return fitting
+
+
+def check_alike(reference: Mapping[str, Signature], model: Iterable[Signature]) -> None:
+    """Checks that a reference has the signatures of a model, with the names of their inputs and outputs.
+
+    Raises:
+        SignatureError: One is called otherwise.
+    """
+    for signature in model:
+        other = reference.get(signature.name)
+        if other is None:
+            raise SignatureError(
+                f"the reference has no signature {signature.name!r}: it has {', '.join(sorted(reference)) or 'none'}",
+                hint="Name one that both have: --signature NAME.",
+            )
+        sides = (("takes", other.inputs, signature.inputs), ("gives", other.outputs, signature.outputs))
+        for verb, theirs, ours in sides:
+            if {spec.name for spec in theirs} != {spec.name for spec in ours}:
+                raise SignatureError(
+                    f"signature {signature.name!r}: the reference {verb} {_names(theirs)}; "
+                    f"the model {verb} {_names(ours)}",
+                    hint="Compare it with the model that it was exported from.",
+                )
+
+
+def _names(specs: Iterable[TensorSpec]) -> str:
+    return ", ".join(spec.name for spec in specs) or "nothing"
 
 
 def recorded_cases(source: Path, maker: CaseMaker) -> tuple[Case, ...]:
@@ -148,7 +232,7 @@ def opened(model: Path, processor: str, settings: Settings) -> Iterator[Runner]:
 
 def first_opened(
     model: Path, processors: Sequence[str], settings: Settings, maker: CaseMaker
-) -> tuple[str, tuple[Case, ...], str]:
+) -> tuple[str, Drawn, str]:
     """Draws cases in the first of some processors that runs the model.
 
     Returns:
@@ -163,4 +247,4 @@ def first_opened(
             raise
         except TfkitError as error:
             reason = f"{processor}: {error.message}"
-    return "", (), reason
+    return "", Drawn(), reason

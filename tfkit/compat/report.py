@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tfkit.compat.compare import OutputResult
 from tfkit.compat.recorded import Case
 from tfkit.compat.running import MISSING, Latency, Ran
 
+_SHOWN = 3
 PASSED, DIFFERS, BASELINE = "passed", "differs", "baseline"
 
 
@@ -45,6 +47,7 @@ class VerifyRow:
             "tensorflow": self.ran.tensorflow,
             "status": self.status,
             "reason": self.ran.reason,
+            "hint": self.ran.hint,
             "outputs": [each.as_dict() for each in self.outputs],
             "latency_ms": _latency_dict(self.ran.latency),
         }
@@ -63,6 +66,9 @@ class VerifyReport:
         alike: The signatures whose outputs do not vary over the cases though the inputs do: comparing them proves
             nothing.
         notes: What else there is to know.
+        skipped: Signatures that were not compared, and why.
+        given: The inputs that the user gave, as text; what they leave out is random.
+        created: When, in UTC.
     """
 
     model: Path
@@ -72,6 +78,9 @@ class VerifyReport:
     rows: tuple[VerifyRow, ...]
     alike: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def compared(self) -> int:
@@ -84,23 +93,43 @@ class VerifyReport:
         return self.compared > 0 and not self.alike and not any(row.failed for row in self.rows)
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """The processors that are not installed."""
+        return tuple(row.ran.processor for row in self.rows if row.status == MISSING)
+
+    @property
+    def only_missing(self) -> bool:
+        """Whether nothing could be compared because nothing of what was asked for is installed."""
+        others = [row for row in self.rows if row.status != BASELINE]
+        return bool(others) and all(row.status == MISSING for row in others)
+
+    @property
     def verdict(self) -> str:
-        """The result in a sentence."""
+        """The result in a sentence, with what it does not say."""
+        parts = [self._result()]
+        if self.missing:
+            parts.append(f"not installed: {', '.join(self.missing)}")
+        if self.skipped and self.compared:
+            more = f" and {len(self.skipped) - _SHOWN} more" if len(self.skipped) > _SHOWN else ""
+            parts.append(f"not compared: signature {', '.join([*self.skipped][:_SHOWN])}{more}")
+        return "; ".join(parts)
+
+    def _result(self) -> str:
+        failed = [row for row in self.rows if row.failed and row.status != MISSING]
+        names = ", ".join(f"{row.ran.processor} {row.status}" for row in failed)
         if not self.compared:
-            return "nothing could be compared"
+            return f"nothing could be compared{f': {names}' if names else ''}"
         if self.alike:
             return f"the outputs do not vary over the samples ({', '.join(self.alike)}): equal results prove nothing"
-        failed = [row for row in self.rows if row.failed]
-        if self.reference:
-            good = f"equal to {self.reference}, within what is allowed"
-            bad = f"not equal to {self.reference}"
-        else:
-            good, bad = "consistent between runtimes", "not consistent between runtimes"
+        good = f"equal to {self.reference}, within what is allowed" if self.reference else "consistent between runtimes"
+        asked = sum(row.status != BASELINE for row in self.rows)
+        passed = sum(row.status == PASSED for row in self.rows)
+        share = f", on {passed} of {asked} processors" if passed != asked else ""
         if not failed:
-            return good
-        if all(row.status != DIFFERS for row in failed):
-            bad = f"{good}, where it ran"
-        return f"{bad}: {', '.join(f'{row.ran.processor} {row.status}' for row in failed)}"
+            return f"{good}{share}"
+        if any(row.status == DIFFERS for row in failed):
+            return f"{f'not equal to {self.reference}' if self.reference else f'not {good}'}: {names}"
+        return f"{names}; where it ran, {good}{share}"
 
     def as_dict(self) -> dict[str, Any]:
         """The report as ``tfkit verify --json`` prints it."""
@@ -110,9 +139,11 @@ class VerifyReport:
             "verdict": self.verdict,
             "reference": self.reference or None,
             "seed": self.seed,
+            "inputs": list(self.given),
             "cases": [_case_dict(case) for case in self.cases],
             "processors": [row.as_dict() for row in self.rows],
             "constant_signatures": list(self.alike),
+            "skipped_signatures": dict(self.skipped),
             "notes": list(self.notes),
         }
 

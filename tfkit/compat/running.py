@@ -43,9 +43,10 @@ class Ran:
         processor: Whose TensorFlow.
         tensorflow: Its version; empty if it did not start.
         status: ``ran``, ``not installed``, ``does not load``, ``does not run``, ``crashed`` or ``timed out``.
-        reason: Why it did not run.
+        reason: Why it did not run, in full.
         outputs: What each case gave.
         latency: How long it took; ``None`` if nothing ran.
+        hint: What the user can do about the reason.
     """
 
     processor: str
@@ -54,6 +55,7 @@ class Ran:
     reason: str = ""
     outputs: tuple[Mapping[str, Array], ...] = ()
     latency: Latency | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,13 @@ def run_cases(model: Path, processor: str, cases: Sequence[Case], settings: Sett
     except RuntimeTimeoutError as error:
         return Ran(processor, version, TIMED_OUT, error.message)
     except RuntimeCrashError as error:
-        return Ran(processor, version, CRASHED, str(error))
+        return Ran(processor, version, CRASHED, error.message, hint=error.hint)
     except MissingError as error:
-        return Ran(processor, version, MISSING if not version else status, str(error))
+        return Ran(processor, version, MISSING if not version else status, error.message, hint=error.hint)
     except UsageError:
         raise
     except TfkitError as error:
-        return Ran(processor, version, status, error.message)
+        return Ran(processor, version, status, error.message, hint=error.hint)
     return Ran(processor, version, outputs=outputs, latency=latency)
 
 

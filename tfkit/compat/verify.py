@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfkit.arrays import Array
@@ -14,6 +14,8 @@ from tfkit.compat.half import half_dtype
 from tfkit.compat.recorded import EVIDENCE, Case, read_recorded, recorded_tolerances
 from tfkit.compat.references import (
     CaseMaker,
+    Drawn,
+    check_alike,
     choose_signatures,
     first_opened,
     opened,
@@ -22,12 +24,12 @@ from tfkit.compat.references import (
 from tfkit.compat.report import BASELINE, DIFFERS, PASSED, VerifyReport, VerifyRow
 from tfkit.compat.running import RAN, Ran, Settings, run_cases
 from tfkit.compat.written import read_written
+from tfkit.eas.structure import is_predict
 from tfkit.errors import InputError, UsageError
 from tfkit.inputs import parse_inputs
-from tfkit.inputs.samples import BATCH_SIZES
 from tfkit.processors.catalogue import INSTALLED, PROCESSORS, Processor, select_processors
 from tfkit.savedmodel.files import find_model_file, is_saved_model
-from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.savedmodel.reader import find_signature, read_metagraphs, read_signatures
 from tfkit.tensors import SERVE_TAG, Signature
 
 ALL = "all"
@@ -42,7 +44,7 @@ def verify_model(
     inputs: Sequence[str] = (),
     warm_up: str | Path | None = None,
     signature: str | None = None,
-    batch_sizes: Sequence[int] = BATCH_SIZES,
+    batch_sizes: Sequence[int] = (),
     atol: float | None = None,
     rtol: float | None = None,
     seed: int = 0,
@@ -66,7 +68,7 @@ def verify_model(
         inputs: ``--input`` options, such as ``images=@test.npy``; what they leave out is random.
         warm_up: A warm-up file: a request to run as it is.
         signature: The signature; by default the one that given inputs are for, else every one.
-        batch_sizes: Rows of each case.
+        batch_sizes: Rows of each case; by default 1 and 3, and all that are given, up to 256.
         atol: Largest absolute difference of floating-point outputs; by default what their type and size allow.
         rtol: Largest difference relative to the reference.
         seed: Seed of random inputs.
@@ -81,7 +83,7 @@ def verify_model(
 
     Raises:
         ModelError: There is no SavedModel, or a damaged one.
-        SignatureError: An input or the signature does not fit it.
+        SignatureError: An input or the signature does not fit it, or the reference has others.
         InputError: The reference fails on the inputs, or is none.
         UsageError: Options make no sense.
 
@@ -106,8 +108,18 @@ def verify_model(
             progress(processor)
         ran = run_cases(path, processor, found.cases, settings)
         rows.append(_row(ran, found, limits, required=processor in processors))
-    called = reference_name or found.reference
-    return VerifyReport(Path(model), called, seed, found.cases, tuple(rows), *_judge(first, settings, found, maker))
+    alike, notes = _judge(first, settings, found, maker)
+    return VerifyReport(
+        Path(model),
+        reference_name or found.reference,
+        seed,
+        found.cases,
+        tuple(rows),
+        alike,
+        notes,
+        skipped={} if signature else _skipped(first, settings, found),
+        given=tuple(option.text for option in (*options, *whole)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ class _Found:
         reference: What gave the outputs, for people; empty if a runtime did.
         baseline: The runtime that did.
         recorded: Whether they were recorded by an export.
+        skipped: Why signatures were left out, by name.
         note: What the user should know.
     """
 
@@ -126,7 +139,13 @@ class _Found:
     reference: str = ""
     baseline: str = ""
     recorded: bool = False
+    skipped: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+
+    @classmethod
+    def of(cls, drawn: Drawn, *, reference: str = "", baseline: str = "", note: str = "") -> _Found:
+        """What was drawn, and what answered."""
+        return cls(drawn.cases, reference, baseline, skipped=drawn.skipped, note=note)
 
 
 def _find_cases(
@@ -137,18 +156,19 @@ def _find_cases(
     settings: Settings,
 ) -> _Found:
     if callable(reference):
-        return _Found(maker.draw(reference), "the source")
+        return _Found.of(maker.draw(reference), reference="the source")
     if reference is not None:
         source = Path(reference)
         if is_saved_model(source):
+            check_alike(read_signatures(source, settings.tags), maker.signatures)
             with opened(find_model_file(source).parent, INSTALLED, settings) as runner:
-                return _Found(maker.draw(runner), str(reference))
+                return _Found.of(maker.draw(runner), reference=str(reference))
         return _Found(_named(recorded_cases(source, maker), model, settings), str(reference))
     if not maker.is_given and (recorded := read_recorded(model / EVIDENCE)):
         return _Found(_named(recorded, model, settings), _EVIDENCE, recorded=True)
-    baseline, cases, reason = first_opened(model, newest_first, settings, maker)
+    baseline, drawn, reason = first_opened(model, newest_first, settings, maker)
     note = f"no runtime runs it, so that no inputs could be tried; {reason}" if reason else ""
-    return _Found(cases, baseline=baseline, note=note)
+    return _Found.of(drawn, baseline=baseline, note=note)
 
 
 def _named(cases: Sequence[Case], model: Path, settings: Settings) -> tuple[Case, ...]:
@@ -177,10 +197,25 @@ def _row(ran: Ran, found: _Found, limits: Limits, *, required: bool) -> VerifyRo
 def _compare(ran: Ran, cases: Sequence[Case], limits: Limits) -> list[OutputResult]:
     """The results by signature and output, in the order of the cases."""
     pairs: dict[tuple[str, str], list[tuple[Array, Array]]] = {}
-    for case, outputs in zip(cases, ran.outputs, strict=True):
+    places: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for number, (case, outputs) in enumerate(zip(cases, ran.outputs, strict=True)):
         for name, expected in case.outputs.items():
-            pairs.setdefault((case.signature, name), []).append((outputs[name], expected))
-    return [compare_outputs(signature, name, each, limits) for (signature, name), each in pairs.items()]
+            key = (case.signature, name)
+            pairs.setdefault(key, []).append((outputs[name], expected))
+            places.setdefault(key, []).append((number, case.what))
+    return [compare_outputs(*key, each, limits, places[key]) for key, each in pairs.items()]
+
+
+def _skipped(model: Path, settings: Settings, found: _Found) -> dict[str, str]:
+    """The signatures that nothing is said about, and why."""
+    compared = {case.signature for case in found.cases}
+    if not compared:
+        return {}
+    return {
+        name: found.skipped.get(name) or f"give inputs for it, or --signature {name}"
+        for name, signature in read_signatures(model, settings.tags).items()
+        if name not in compared and is_predict(signature)
+    }
 
 
 def _judge(model: Path, settings: Settings, found: _Found, maker: CaseMaker) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -209,6 +244,7 @@ def _models(model: Path, processors: Sequence[Processor]) -> dict[str, Path]:
     """
     own = {name: model / name for name in (*PROCESSORS, INSTALLED) if is_saved_model(model / name)}
     if is_saved_model(model) or not own:
+        read_metagraphs(model)  # says what it is, if it is something else
         folder = find_model_file(model).parent
         return {each.name: folder for each in processors}
     wanted = {each.name: own[each.name] for each in processors if each.name in own}
@@ -220,7 +256,7 @@ def _models(model: Path, processors: Sequence[Processor]) -> dict[str, Path]:
 def _check_options(batch_sizes: Sequence[int], timeout_s: float, atol: float | None, rtol: float | None) -> None:
     if not timeout_s > 0:
         raise UsageError(f"a time-out of {timeout_s} s is not possible: expected more than 0")
-    if not batch_sizes or any(size < 1 for size in batch_sizes):
+    if any(size < 1 for size in batch_sizes):
         raise UsageError(f"batch sizes {list(batch_sizes)} are not possible: expected numbers from 1 on")
     for name, value in (("atol", atol), ("rtol", rtol)):
         if value is not None and not (math.isfinite(value) and value >= 0):

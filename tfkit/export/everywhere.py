@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfkit.compat.half import half_dtype
-from tfkit.compat.recorded import EVIDENCE, Case, read_recorded
-from tfkit.compat.written import read_written
+from tfkit import __version__
+from tfkit.eas.structure import structure
 from tfkit.errors import LoweringError, MissingError, TensorFlowError, UsageError, VerdictError
-from tfkit.export.evidence import write_report
-from tfkit.export.pipeline import export_model
+from tfkit.export.making import Prepared, prepared
+from tfkit.export.pipeline import check_tolerance
 from tfkit.export.proving import proving_processor
-from tfkit.export.report import ExportReport, SelfCheck
-from tfkit.export.selfcheck import Limits, check_export
-from tfkit.export.target import check_target, plain_folder, staged_folder
-from tfkit.lower.model import LoweringReport, lower_model
-from tfkit.processors.catalogue import PROCESSORS, find_processor
-from tfkit.savedmodel.files import link_or_copy
-from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.export.report import ExportReport, Source
+from tfkit.export.selfcheck import Given, Limits
+from tfkit.export.sources.base import SourceOptions
+from tfkit.export.sources.opening import open_source
+from tfkit.export.target import check_target, folder_size, link_equal, staged_folder
+from tfkit.processors.catalogue import PROCESSORS, select_processors
+from tfkit.tensors import Signature
 
 MANIFEST = "manifest.json"
 
@@ -34,21 +34,27 @@ class ProcessorExport:
 
     Attributes:
         processor: The processor.
-        path: The SavedModel's folder; ``None`` if there is none.
-        lowering: What was rewritten.
-        check: The comparison with the source.
-        problem: Why there is no SavedModel; empty if there is.
+        report: What was made; ``None`` if nothing could be.
+        problem: Why not; empty if it was.
     """
 
     processor: str
-    path: Path | None
-    lowering: LoweringReport | None = None
-    check: SelfCheck | None = None
+    report: ExportReport | None
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "path": None if self.path is None else str(self.path)}
+        """For JSON; the folder is called as the processor is."""
+        if self.report is None:
+            return {"processor": self.processor, "path": None, "problem": self.problem}
+        lowering = self.report.lowering
+        return {
+            "processor": self.processor,
+            "path": self.processor,
+            "problem": "",
+            "verify": self.report.check.as_dict(),
+            "others": {each.signature.name: each.check.as_dict() for each in self.report.signatures[1:]},
+            "lowering": None if lowering is None else asdict(lowering),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +63,45 @@ class EverywhereReport:
 
     Attributes:
         path: The folder that holds the processors' folders.
-        source: The export for the installed TensorFlow, which the others were made of.
+        source: What was exported.
+        signatures: Its signatures, as they are in each folder.
+        notes: What the user should know.
         exports: One a processor.
+        size_bytes: What all files take, linked ones once.
+        elapsed_s: Time it took.
     """
 
     path: Path
-    source: ExportReport
+    source: Source
+    signatures: tuple[Signature, ...]
+    notes: tuple[str, ...]
     exports: tuple[ProcessorExport, ...]
+    size_bytes: int = 0
+    elapsed_s: float = 0.0
 
     @property
     def failed(self) -> tuple[ProcessorExport, ...]:
         """Those that could not be made."""
-        return tuple(each for each in self.exports if each.problem)
+        return tuple(each for each in self.exports if each.report is None)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, and for the manifest."""
-        return {"source": self.source.record(), "processors": [each.as_dict() for each in self.exports]}
+        """For JSON."""
+        return {
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "elapsed_s": round(self.elapsed_s, 3),
+            **self.record(),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """What the manifest says: the report without times and places; paths are inside of the folder."""
+        return {
+            "tfkit": __version__,
+            "source": asdict(self.source),
+            "signatures": [structure(each) for each in self.signatures],
+            "notes": list(self.notes),
+            "processors": [each.as_dict() for each in self.exports],
+        }
 
 
 def export_everywhere(
@@ -80,76 +109,82 @@ def export_everywhere(
     output: str | os.PathLike[str],
     *,
     processors: Sequence[str] = PROCESSORS,
+    freeze: bool = False,
     force: bool = False,
     verify: bool = True,
     atol: float | None = None,
     rtol: float | None = None,
+    inputs: Sequence[str] | Mapping[str, Any] = (),
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> EverywhereReport:
     """Exports a model for several processors: ``output/PROCESSOR`` each, and ``output/manifest.json``.
 
-    A processor that the model cannot be made to run on has no folder, and says why in the manifest.
+    The source is read and asked once. A processor that the model cannot be made to run on has no folder, and the
+    manifest says why.
 
     Args:
         model: As for ``export_model``.
         output: The folder to write.
-        processors: Which; all of EAS by default.
+        processors: Their names, or patterns as the shell has them; all of EAS by default.
+        freeze: As for ``export_model``.
         force: Replace what such an export wrote there before.
         verify: Run each in its processor's TensorFlow and compare it with the source.
         atol: As for ``export_model``.
         rtol: As for ``export_model``.
-        **options: Others of ``export_model``.
+        inputs: As for ``export_model``.
+        seed: As for ``export_model``.
+        progress: Told the name of each processor before it is made.
+        **options: What ``export_model`` takes to say what the source is.
 
     Raises:
         TfkitError: As ``export_model`` does; ``MissingError`` if a runtime that is needed is not installed.
+        LoweringError: It can be made to run on none of them.
     """
+    started = time.monotonic()
     if not processors:
         raise UsageError("no processor is named to export for")
-    proving = {each: proving_processor(find_processor(each).name) if verify else "" for each in processors}
+    names = [each.name for each in select_processors(processors)]
+    proving = {name: proving_processor(name) if verify else "" for name in names}
+    given = Given.read(inputs, seed)
+    limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))
+    source = open_source(model, SourceOptions.read(given.arrays, **options))
     target = check_target(Path(output), force=force, marker=MANIFEST)
-    with staged_folder(target, force=force) as staged, plain_folder(staged) as folder:
-        plain = folder / "model"
-        source = export_model(model, plain, verify=verify, atol=atol, rtol=rtol, **options)
-        samples = read_recorded(plain / EVIDENCE)
-        limits = Limits(atol, rtol, half_dtype(read_written(plain)))
+    with staged_folder(target, force=force) as staged:
         exports = []
-        for processor, runtime in proving.items():
-            made = _export_one(plain, staged / processor, processor, runtime, samples, limits, source)
-            exports.append(replace(made, path=None if made.path is None else Path(output) / processor))
-        source = replace(source, path=Path(output))
-        report = EverywhereReport(Path(output), source, tuple(exports))
+        with prepared(source, staged, given, limits, freeze=freeze, verify=verify) as made:
+            for name in names:
+                if progress is not None:
+                    progress(name)
+                exports.append(_export_one(made, staged / name, name, proving[name], Path(output) / name))
+            signatures = (made.plain.main, *made.plain.signatures.values())
+            report = EverywhereReport(
+                Path(output), made.source, tuple(dict.fromkeys(signatures)), made.notes, tuple(exports)
+            )
         if len(report.failed) == len(exports):
-            raise LoweringError(f"the model runs on none of the processors: {exports[0].problem}")
-        text = json.dumps(report.as_dict(), indent=4, sort_keys=True, ensure_ascii=False)
+            raise _no_processor(report)
+        link_equal(staged)
+        text = json.dumps(report.record(), indent=4, sort_keys=True, ensure_ascii=False)
         (staged / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return report
+        size = folder_size(staged)
+    return replace(report, size_bytes=size, elapsed_s=time.monotonic() - started)
 
 
-def _export_one(
-    plain: Path,
-    folder: Path,
-    processor: str,
-    runtime: str,
-    samples: Sequence[Case],
-    limits: Limits,
-    source: ExportReport,
-) -> ProcessorExport:
+def _export_one(made: Prepared, folder: Path, processor: str, proving: str, path: Path) -> ProcessorExport:
     folder.mkdir()
     try:
-        lowering = lower_model(plain, folder, processor)
-        check = _check(folder, runtime, samples, limits, source) if runtime else SelfCheck(skipped="--no-verify")
+        report = made.make(folder, processor, proving)
     except (LoweringError, VerdictError, TensorFlowError, MissingError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        return ProcessorExport(processor, None, problem=error.message)
-    for name in source.evidence:
-        link_or_copy(plain / name, folder / name)
-    write_report(folder, replace(source, check=check, lowering=lowering).record())
-    return ProcessorExport(processor, folder, lowering, check)
+        return ProcessorExport(processor, None, error.message)
+    return ProcessorExport(processor, replace(report, path=path, size_bytes=folder_size(folder)))
 
 
-def _check(folder: Path, runtime: str, samples: Sequence[Case], limits: Limits, source: ExportReport) -> SelfCheck:
-    """Compares what was written with the source on the main signature's samples."""
-    name = source.signature.name
-    signature = find_signature(read_signatures(folder), name)
-    of_main = tuple(sample for sample in samples if sample.signature == name)
-    return check_export(folder, signature, of_main, limits, seed=source.check.seed, processor=runtime)
+def _no_processor(report: EverywhereReport) -> LoweringError:
+    """The error for a model that no processor takes: the newest lacks least."""
+    newest = report.exports[-1]
+    return LoweringError(
+        f"{report.source.name} can be made to run on none of the processors; on the newest of them, {newest.problem}",
+        hint="`tfkit check` says of each why not.",
+    )

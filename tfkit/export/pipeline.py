@@ -10,19 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfkit.compat.half import half_dtype
-from tfkit.compat.recorded import Case
-from tfkit.compat.written import read_written
 from tfkit.errors import UsageError
-from tfkit.export.evidence import write_evidence, write_report
-from tfkit.export.freezing import variable_values
+from tfkit.export.making import prepared
 from tfkit.export.proving import proving_processor
-from tfkit.export.report import ExportReport, SelfCheck
-from tfkit.export.selfcheck import Given, Limits, check_export
-from tfkit.export.sources.base import PlainModel, SourceOptions
+from tfkit.export.report import ExportReport
+from tfkit.export.selfcheck import Given, Limits
+from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
-from tfkit.export.target import check_target, link_into, plain_folder, staged_folder
-from tfkit.lower.model import LoweringReport, lower_model
+from tfkit.export.target import check_target, folder_size, staged_folder
 from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.tensors import Shape
 
@@ -135,55 +130,10 @@ def export_model(
     source = open_source(model, options)
     target = check_target(Path(output), force=force)
     with staged_folder(target, force=force) as staged:
-        with plain_folder(staged) as folder:
-            plain = source.write(folder)
-            limits = replace(limits, compute_dtype=half_dtype(read_written(plain.folder, plain.tags)))
-            lowering = _make_fit(plain, staged, target_processor, own=plain.folder == folder, freeze=freeze)
-            samples, notes = plain.draw(given, limits) if proving else ({}, ())
-        check = _compare(plain, staged, samples, limits, seed, proving)
-        evidence, left_out = write_evidence(staged, samples)
-        report = ExportReport(
-            path=Path(output),
-            signature=plain.main,
-            source=source.describe(),
-            renamed=plain.renamed,
-            check=check,
-            evidence=evidence,
-            notes=tuple(note for note in (*plain.notes, *notes, left_out) if note),
-            versions=plain.versions,
-            lowering=lowering,
-        )
-        write_report(staged, report.record())
-        size = sum(each.stat().st_size for each in staged.rglob("*") if each.is_file())
-    return replace(report, size_bytes=size, elapsed_s=time.monotonic() - started)
-
-
-def _make_fit(plain: PlainModel, staged: Path, processor: str, *, own: bool, freeze: bool) -> LoweringReport | None:
-    """Puts into a folder what the processor takes; what TensorFlow itself has just written fits the installed one."""
-    if own and processor == INSTALLED and not freeze:
-        link_into(plain.folder, staged)
-        return None
-    chosen = plain.chosen or plain.signatures
-    values = variable_values(plain.folder, plain.tags, chosen) if freeze else None
-    return lower_model(plain.folder, staged, processor, tags=plain.tags, signatures=chosen, values=values)
-
-
-def _compare(
-    plain: PlainModel,
-    staged: Path,
-    samples: Mapping[str, tuple[Case, ...]],
-    limits: Limits,
-    seed: int,
-    proving: str,
-) -> SelfCheck:
-    """Runs what was written on each signature's samples; the main signature's comparison."""
-    if not proving:
-        return SelfCheck(skipped="--no-verify")
-    checks = {
-        name: check_export(staged, plain.signatures[name], some, limits, seed=seed, processor=proving)
-        for name, some in samples.items()
-    }
-    return checks[plain.main.name]
+        with prepared(source, staged, given, limits, freeze=freeze, verify=verify) as made:
+            report = made.make(staged, target_processor, proving)
+        size = folder_size(staged)
+    return replace(report, path=Path(output), size_bytes=size, elapsed_s=time.monotonic() - started)
 
 
 def check_tolerance(name: str, value: float | None) -> float | None:

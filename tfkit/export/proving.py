@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tfkit.errors import MissingError
-from tfkit.processors.catalogue import INSTALLED, PROCESSORS, find_processor
+from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.processors.libraries import is_installed
 
 
@@ -25,8 +27,7 @@ def proving_processor(processor: str) -> str:
     )
 
 
-def runtimes_to_install(processor: str) -> list[str]:
-    """The runtimes that would prove what is lowered for a processor, or for ``all``, and are not here."""
-    wanted = PROCESSORS if processor == "all" else (processor,)
-    twins = dict.fromkeys(each.replace("_gpu_", "_cpu_") for each in wanted if each != INSTALLED)
+def runtimes_to_install(processors: Iterable[str]) -> list[str]:
+    """The runtimes that would prove what is lowered for some processors, and are not here."""
+    twins = dict.fromkeys(each.replace("_gpu_", "_cpu_") for each in processors if each != INSTALLED)
     return [each for each in twins if not is_installed(find_processor(each))]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfkit.compat.drawing import Runner
 from tfkit.compat.recorded import read_recorded, recorded_names
+from tfkit.compat.references import check_alike
 from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.savedmodel.files import is_saved_model
@@ -34,9 +35,13 @@ def open_reference(reference: Path, model: Path, signature: str | None) -> Itera
         What the source answers for as long as the block lasts, and the signature's name.
 
     Raises:
+        SignatureError: Its inputs or outputs are not called as the model's.
         TfkitError: As ``export_model`` does.
     """
-    name = find_signature(read_signatures(model), signature).name
-    source = open_source(reference, SourceOptions(signature=name, rename=recorded_names(model)))
-    with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder, source.write(Path(folder)).runner() as runner:
-        yield runner, name
+    wanted = find_signature(read_signatures(model), signature)
+    source = open_source(reference, SourceOptions(signature=wanted.name, rename=recorded_names(model)))
+    with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder:
+        plain = source.write(Path(folder))
+        check_alike(plain.signatures, [wanted])
+        with plain.runner() as runner:
+            yield runner, wanted.name

@@ -39,6 +39,7 @@ class SelfCheck:
         seed: Seed of random inputs.
         outputs: One entry an output.
         tensorflow: The TensorFlow that ran it.
+        processor: The processor whose TensorFlow that is; for a GPU's model it may be its twin for the CPU.
     """
 
     skipped: str = ""
@@ -46,6 +47,16 @@ class SelfCheck:
     seed: int = 0
     outputs: tuple[OutputCheck, ...] = ()
     tensorflow: str = ""
+    processor: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "result": "skipped" if self.skipped else "passed",
+            **asdict(self),
+            "batch_sizes": list(self.batch_sizes),
+            "outputs": [asdict(output) for output in self.outputs],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +77,22 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedSignature:
+    """A signature that was exported, and its comparison with the source."""
+
+    signature: Signature
+    check: SelfCheck
+
+
+@dataclass(frozen=True, slots=True)
 class ExportReport:
     """What ``export_model`` did.
 
     Attributes:
         path: The SavedModel's folder.
-        signature: Its only signature.
+        signatures: Its signatures, the main one first: the default one, if there is one of that name.
         source: Where it came from.
         renamed: New names by those of the model, for inputs and outputs that were renamed.
-        check: The comparison with the source.
         evidence: Files in the folder that hold the inputs used and the source's outputs.
         notes: What the user should know.
         versions: Versions of tfkit, keras and tensorflow.
@@ -84,16 +102,25 @@ class ExportReport:
     """
 
     path: Path
-    signature: Signature
+    signatures: tuple[ExportedSignature, ...]
     source: Source
     renamed: Mapping[str, str]
-    check: SelfCheck
     evidence: tuple[str, ...]
     notes: tuple[str, ...]
     versions: Mapping[str, str]
     lowering: LoweringReport | None = None
     size_bytes: int = 0
     elapsed_s: float = 0.0
+
+    @property
+    def signature(self) -> Signature:
+        """The main signature."""
+        return self.signatures[0].signature
+
+    @property
+    def check(self) -> SelfCheck:
+        """The main signature's comparison."""
+        return self.signatures[0].check
 
     def as_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON."""
@@ -110,12 +137,10 @@ class ExportReport:
             "signature": structure(self.signature),
             "source": asdict(self.source),
             "renamed": dict(self.renamed),
-            "verify": {
-                "result": "skipped" if self.check.skipped else "passed",
-                **asdict(self.check),
-                "batch_sizes": list(self.check.batch_sizes),
-                "outputs": [asdict(output) for output in self.check.outputs],
-            },
+            "verify": self.check.as_dict(),
+            "others": [
+                {"signature": structure(each.signature), "verify": each.check.as_dict()} for each in self.signatures[1:]
+            ],
             "evidence": list(self.evidence),
             "notes": list(self.notes),
             "versions": dict(self.versions),

@@ -169,7 +169,7 @@ def check_export(
             ) from error
         version = runtime.version
     batches = tuple(batch_size(sample, signature) for sample in samples)
-    return SelfCheck("", batches, seed, merge_checks(checks), version)
+    return SelfCheck("", batches, seed, merge_checks(checks), version, processor)
 
 
 def compare_sample(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -54,9 +55,7 @@ def check_target(output: Path, *, force: bool, marker: str = "") -> Path:
 
 
 @contextmanager
-def staged_folder(
-    target: Path, *, force: bool, publish: Callable[[Path, Path], None] | None = None
-) -> Iterator[Path]:
+def staged_folder(target: Path, *, force: bool, publish: Callable[[Path, Path], None] | None = None) -> Iterator[Path]:
     """A new folder beside ``target`` that takes its place when the block ends; after an error nothing is left.
 
     Args:
@@ -105,6 +104,28 @@ def plain_folder(staged: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def folder_size(folder: Path) -> int:
+    """What the files of a folder take, in bytes; those that are linked are counted once."""
+    files = {(status.st_dev, status.st_ino): status.st_size for status in _statuses(folder)}
+    return sum(files.values())
+
+
+def _statuses(folder: Path) -> Iterator[os.stat_result]:
+    return (each.stat() for each in folder.rglob("*") if each.is_file())
+
+
+def link_equal(folder: Path) -> None:
+    """Makes files of a folder that hold the same one file."""
+    known: dict[tuple[int, bytes], Path] = {}
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        with path.open("rb") as file:
+            key = (path.stat().st_size, hashlib.file_digest(file, "sha256").digest())
+        first = known.setdefault(key, path)
+        if not first.samefile(path):
+            path.unlink()
+            link_or_copy(first, path)
 
 
 def link_into(folder: Path, target: Path) -> None:

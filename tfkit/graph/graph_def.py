@@ -10,7 +10,8 @@ from tfkit.errors import ModelError
 from tfkit.graph.nodes import Graph, Node, Tensor
 from tfkit.proto.wire import write_varint
 
-_NODE_TAG = b"\x0a"  # GraphDef.node: field 1, a message
+_NODE_TAG, _ATTR_TAG = b"\x0a", b"\x2a"  # GraphDef.node: field 1; NodeDef.attr: field 5, a map; both messages
+_LARGE_BYTES = 1 << 16
 
 
 def read_graph(message: Any) -> Graph:
@@ -53,9 +54,19 @@ def serialize_nodes(graph: Graph, *, notes: Collection[str] = ()) -> Iterator[by
         if node.controls:
             inputs.extend(f"^{name}" for name in dict.fromkeys(control.name for control in node.controls))
         message = node_def(name=node.name, op=node.op, input=inputs)
-        attrs = message.attr
+        attrs, large = message.attr, []
         for name, value in node.attrs.items():
-            if name[0] != "_" or name in notes:
+            if value.WhichOneof("value") == "tensor" and len(value.tensor.tensor_content) > _LARGE_BYTES:
+                large += _serialize_attribute(name, value)
+            elif name[0] != "_" or name in notes:
                 attrs[name].CopyFrom(value)
         data = message.SerializeToString(deterministic=True)
-        yield _NODE_TAG + write_varint(len(data)) + data
+        yield _NODE_TAG + write_varint(len(data) + sum(map(len, large))) + data
+        yield from large
+
+
+def _serialize_attribute(name: str, value: Any) -> list[bytes]:
+    """An attribute as a field of a serialized ``NodeDef``, in parts, so that a large one is copied but once."""
+    held, key = value.SerializeToString(deterministic=True), name.encode()
+    head = b"\x0a" + write_varint(len(key)) + key + b"\x12" + write_varint(len(held))
+    return [_ATTR_TAG + write_varint(len(head) + len(held)) + head, held]

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfkit.arrays import NUMPY_DTYPES, Array
 from tfkit.graph import attributes
-from tfkit.graph.control_flow import Body, Builder, Ran, loop
+from tfkit.graph.control_flow import Body, Builder, Ran, choose, loop
 from tfkit.graph.nodes import Graph, Node, Tensor
 from tfkit.lower.facts import SHAPES, Facts
 from tfkit.lower.target import Target
@@ -149,6 +149,26 @@ class Edit:
         kept = {name: value for name, value in self.node.attrs.items() if name not in attrs}
         self.node.attrs = {**kept, **changed}
 
+    def choose(
+        self, taken: Tensor, tensors: Sequence[Tensor], dtypes: Sequence[DType], then: Turn, otherwise: Turn
+    ) -> list[Tensor]:
+        """Adds a branch, and returns what the side that runs gives.
+
+        Args:
+            taken: Whether ``then`` runs; a bool scalar.
+            tensors: What both sides are given.
+            dtypes: The dtypes of what both give.
+            then: Given an ``Edit`` that adds to the side and these tensors as they are there, returns what it gives.
+            otherwise: The same for the other side.
+        """
+
+        def body(side: Turn) -> Body:
+            return lambda given, pivot: Ran(list(side(self._inside(pivot), given)), [])
+
+        builder = Builder(self._graph, self.node, self._prefix("branch/switch"), self.pivot)
+        types = [self.dtype(tensor) for tensor in tensors]
+        return choose(builder, taken, tensors, types, dtypes, body(then), body(otherwise)).returns
+
     def loop(self, changing: Sequence[Tensor], constant: Sequence[Tensor], goes_on: Turn, turn: Turn) -> list[Tensor]:
         """Adds a loop, and returns what its last turn gives.
 
@@ -159,16 +179,13 @@ class Edit:
                 there is a further turn, as the only tensor.
             turn: Given the same, returns what the next turn is given for ``changing``.
         """
-        prefix = f"{self.node.name}/loop"
-        while f"{prefix}/enter0" in self._graph.nodes:
-            prefix += "_"
 
         def body(part: Turn) -> Body:
             return lambda tensors, pivot: Ran(list(part(self._inside(pivot), tensors)), [])
 
         values = [*changing, *constant]
         ran = loop(
-            Builder(self._graph, self.node, prefix, self.pivot),
+            Builder(self._graph, self.node, self._prefix("loop/enter0"), self.pivot),
             values,
             [self.dtype(tensor) for tensor in values],
             [at >= len(changing) for at in range(len(values))],
@@ -178,6 +195,14 @@ class Edit:
             parallel_iterations=_PARALLEL_ITERATIONS,
         )
         return ran.returns[: len(changing)]
+
+    def _prefix(self, first: str) -> str:
+        """What the names of the nodes of a branch or a loop begin with, of which the first is called like this."""
+        kind, _, name = first.partition("/")
+        prefix = f"{self.node.name}/{kind}"
+        while f"{prefix}/{name}" in self._graph.nodes:
+            prefix += "_"
+        return prefix
 
     def _inside(self, pivot: Node) -> Edit:
         """The same, adding where a loop's pivot is."""
@@ -257,7 +282,9 @@ class Edit:
         """A tensor with its axes in another order; the tensor itself if that is the order they are in."""
         if list(order) == list(range(len(order))):
             return tensor
-        return self.add("Transpose", (tensor, self.const(list(order))), T=self.dtype(tensor), Tperm=DType.INT32)
+        turned = self.add("Transpose", (tensor, self.const(list(order))), T=self.dtype(tensor), Tperm=DType.INT32)
+        shape = self.shape(tensor)
+        return turned if shape is None else self.note(turned, tuple(shape[axis] for axis in order))
 
     def part(self, vector: Tensor, begin: int | None, end: int | None) -> Tensor:
         """``vector[begin:end]``."""

@@ -237,8 +237,14 @@ def _name_outputs(model: FlatModel) -> None:
         for key, tensor in signature.outputs.items():
             if tensor.node.origin is not None:
                 attrs = {"T": type_value(signature.message.outputs[key].dtype)}
-                identity = Node(_NOT_IN_NAMES.sub("_", f"{name}/{key}"), "Identity", (tensor,), attrs)
+                identity = Node(_node_name(f"{name}/{key}"), "Identity", (tensor,), attrs)
                 signature.outputs[key] = model.graph.add(identity).out()
+
+
+def _node_name(name: str) -> str:
+    """The nearest name that a node may have: it begins with a letter, a digit or a point."""
+    name = _NOT_IN_NAMES.sub("_", name)
+    return name if name[0].isalnum() or name[0] == "." else f"signature{name}"
 
 
 def _hold_asset_paths(model: FlatModel) -> None:

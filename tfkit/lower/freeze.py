@@ -28,15 +28,15 @@ _INT32 = int(DType.INT32)
 
 
 def variables_of(model: FlatModel) -> dict[str, Node]:
-    """The variables of the checkpoint that the signatures need, by the names of their nodes.
+    """The variables that the signatures need and the checkpoint holds, by the names of their nodes.
 
-    What the initialisation assigns does not come from the checkpoint, and stays a variable.
+    What the initialisation assigns, or what nothing does, stays a variable.
     """
-    needed = _needed([*_ends(model), *model.init])
-    initialised = {
-        source for node in _needed(model.init) if node.op in _ASSIGNS for source in _needed([node.inputs[0].node])
-    }
-    return {node.name: node for node in needed if node.op in _VARIABLES and node not in initialised}
+    if model.restore is None:
+        return {}
+    assigned = [node.inputs[0].node for node in _needed([model.restore]) if node.op in _ASSIGNS]
+    restored = {node for node in _needed(assigned) if node.op in _VARIABLES}
+    return {node.name: node for node in _needed([*_ends(model), *model.init]) if node in restored}
 
 
 def read_each(model: FlatModel) -> dict[str, Tensor]:
@@ -62,9 +62,9 @@ def freeze(model: FlatModel, values: Mapping[str, Array]) -> None:
     Raises:
         ModelError: The model changes a variable when it runs, or does with it what cannot be done with a constant.
     """
+    frozen = variables_of(model)
     _forget_restoring(model)
     users = _users(model)
-    frozen = variables_of(model)
     needed = _needed([*_ends(model), *model.init])
     for name, node in frozen.items():
         is_reference = node.op in _REFERENCES

@@ -19,7 +19,6 @@ from tfkit.lower.write import write_flat
 from tfkit.tensors import SERVE_TAG
 
 _SHOWN_PROBLEMS = 10
-_NEXT = "Take a processor with a newer TensorFlow, or change that layer of the model; `tfkit check` compares them all."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ def lower_model(
     tags: Collection[str] | None = (SERVE_TAG,),
     signatures: Iterable[str | ChosenSignature] | None = None,
     values: Mapping[str, Array] | None = None,
+    called: str = "",
 ) -> LoweringReport:
     """Writes a SavedModel so that an older TensorFlow runs it and gives the same numbers.
 
@@ -62,6 +62,7 @@ def lower_model(
         tags: The metagraph's tags.
         signatures: The signatures to keep, by name or as they are to be; all by default.
         values: The variables' values by the names of their nodes, to be written into the graph as constants.
+        called: What the source is called in errors; by default its path.
 
     Raises:
         LoweringError: An operation cannot be made to fit.
@@ -76,7 +77,7 @@ def lower_model(
             freeze(model, values)
         result = rewrite(model, target)
         if result.problems:
-            raise LoweringError(describe(model, target, result.problems), hint=_NEXT)
+            raise LoweringError(describe(model, target, result.problems, called), hint=_hint(result.problems))
         write_flat(model, target, folder)
     return LoweringReport(processor, target.minor, model.tensorflow, len(model.graph.nodes), dict(result.applied))
 
@@ -93,16 +94,24 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def describe(model: FlatModel, target: Target, problems: Sequence[Problem]) -> str:
+def describe(model: FlatModel, target: Target, problems: Sequence[Problem], called: str = "") -> str:
     """What keeps a model from running on a target: each kind of problem once, with a node that has it."""
     kinds: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in problems:
         kinds.setdefault((problem.op, problem.misfit.text, problem.refusal), []).append(problem)
-    lines = [f"{model.path} cannot be made to run on {target.processor}:"]
+    lines = [f"{called or model.path} cannot be made to run on {target.processor}:"]
     lines.extend(f"  {_line(model, alike[0])}{_more(alike)}" for alike in list(kinds.values())[:_SHOWN_PROBLEMS])
     if len(kinds) > _SHOWN_PROBLEMS:
         lines.append(f"  and {len(kinds) - _SHOWN_PROBLEMS} more")
     return "\n".join(lines)
+
+
+def _hint(problems: Sequence[Problem]) -> str:
+    """What the user can do."""
+    since = [problem.misfit.since for problem in problems]
+    newest = max((each for each in since if each), key=lambda each: tuple(map(int, each.split("."))), default="")
+    newer = f"with TensorFlow {newest} or newer" if newest and all(since) else "with a newer TensorFlow"
+    return f"Take a processor {newer}, or change that part of the model; `tfkit check` compares them all."
 
 
 def _line(model: FlatModel, problem: Problem) -> str:

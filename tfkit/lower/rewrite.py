@@ -83,7 +83,9 @@ def rewrite(model: FlatModel, target: Target, rules: Mapping[str, Sequence[Rule]
             continue
         times[node] += 1
         if times[node] > _MOST_REWRITES:
-            raise AssertionError(f"the rules for {op} never come to an end at {node.name}")
+            misfit = Misfit("op", f"{op} does not run like this in TensorFlow {target.minor}")
+            result.problems.append(_problem(node, misfit, "its rules lead to it again"))
+            continue
         result.applied[op] += 1
         waiting.extend((*edit.added, node))
     model.prune(pivots=False)

@@ -18,10 +18,16 @@ _GRAPH_VERSIONS = {"1.12": 27, "1.14": 38, "1.15": 134, "2.3": 440, "2.4": 561, 
 _HINTS = frozenset(
     (
         "debug_name", "allowed_devices", "grad_a", "grad_b", "grad_x", "grad_y", "sparse_gradient",
-        "use_inter_op_parallelism", "validate_shape", "parallel_iterations", "bad_indices_policy", "layout",
+        "use_inter_op_parallelism", "validate_shape", "parallel_iterations", "layout",
         "batch_dims_hint",
     )
 )  # fmt: skip
+
+
+# What is done with an index that is out of range; these are what every TensorFlow does.
+_OUT_OF_RANGE, _AS_EVER = "bad_indices_policy", (b"", b"DEFAULT", b"ERROR")
+# TensorFlow writes these with others before it runs a graph; any other op without kernels does not run.
+_DONE_BY_PASSES = frozenset(("AccumulateNV2",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +96,11 @@ class Target:
         """
         op = self._table.op(node.op)
         if op is None:
-            return [Misfit("op", f"TensorFlow {self.minor} has no op {node.op}", first_with(node.op))]
+            return [Misfit("op", f"TensorFlow {self.minor} has no op {node.op}", self._since(node.op))]
         found = list(self._attribute_misfits(node, op))
         if not found:
             found.extend(self._input_misfits(node, op))
-        if not found and op.kernels:
+        if not found and node.op not in _DONE_BY_PASSES:
             found.extend(self._kernel_misfits(node, op))
         return found
 
@@ -106,10 +112,13 @@ class Target:
             attribute = known.get(name)
             if attribute is None:
                 if not self.may_drop(node.op, name, value):
-                    since = first_with(node.op, name)
+                    since = self._since(node.op, name)
                     yield Misfit("attribute", f"{node.op} has no attribute {name} in TensorFlow {self.minor}", since)
             elif attribute.type == "type" and value.type in attribute.allowed:
                 continue  # nearly every attribute that can be wrong
+            elif attribute.type in ("func", "list(func)") and (called := _functions(value)):
+                text = f"{node.op} calls the function {called[0]!r} by itself: it cannot be inlined, and is not lowered"
+                yield Misfit("op", text)
             elif (attribute.allowed or attribute.minimum is not None) and (problem := attribute.problem(value)):
                 kind = "kernel" if attribute.holds_dtypes else "attribute"
                 yield Misfit(kind, f"{node.op} of TensorFlow {self.minor}: {problem}")
@@ -140,12 +149,19 @@ class Target:
         if self.has_kernel(op, types):
             return []
         problem = self._table.kernel_problem(op, "cpu", types)
-        return [Misfit("kernel", problem, first_with(op, types=types))]
+        return [Misfit("kernel", problem, self._since(op, types=types))]
+
+    def _since(self, op: str, attribute: str | None = None, types: Mapping[str, Any] | None = None) -> str | None:
+        """The first TensorFlow that takes it, if it is a newer one: the tables of the oldest say too little."""
+        since = first_with(op, attribute, types=types or {})
+        return since if since is not None and tuple(map(int, since.split("."))) > self.version else None
 
     def may_drop(self, op: str, name: str, value: Any) -> bool:
         """Whether an attribute that the target does not know says nothing that it does not do."""
         if name in _HINTS:
             return True
+        if name == _OUT_OF_RANGE:
+            return value.s in _AS_EVER
         newest = self._newest.op(op)
         attribute = newest.attributes.get(name) if newest is not None else None
         return attribute is not None and attribute.default is not None and _same(attribute.default, value)
@@ -184,6 +200,12 @@ def first_allowing(op: Op, attribute: str, value: Any) -> str | None:
     if plain is None or not op.attributes[attribute].allowed:
         return None
     return first_with(op.name, types={attribute: plain})
+
+
+def _functions(value: Any) -> list[str]:
+    """The functions that an attribute names."""
+    named = [value.func] if value.WhichOneof("value") == "func" else value.list.func
+    return [each.name for each in named if each.name]
 
 
 def _same(one: Any, other: Any) -> bool:

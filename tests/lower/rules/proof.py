@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pytest
 
 from tests.runtimes import installed_runtime
+from tfkit.errors import TfkitError
 from tfkit.lower.flat import read_flat
 from tfkit.lower.rewrite import Rewrite, rewrite
 from tfkit.lower.target import Target
@@ -85,6 +87,38 @@ class Prover:
             for ours, theirs in zip(self._run(processor, lowered, signatures, feeds), wanted, strict=True):
                 _compare(ours, theirs, tolerance)
         return done
+
+    def fails(
+        self,
+        folder: Path,
+        function: Function,
+        call: Call,
+        *,
+        match: str,
+        processor: str = OLDEST,
+        shapes: Sequence[tuple[int | None, ...] | None] | None = None,
+    ) -> None:
+        """Asserts that a function fails on what it is given, in the installed TensorFlow and, lowered, in an old one.
+
+        Args:
+            folder: Where the models are written.
+            function: The function; it is pickled by its name.
+            call: What it is given.
+            match: What both say.
+            processor: The old one.
+            shapes: The shapes of its inputs in the model, where these follow not from the call.
+        """
+        source, lowered = folder / "source", folder / processor
+        self._executor.submit(save, function, str(source), _specs([call], shapes), inside=False).result()
+        model, target = read_flat(source), Target(processor)
+        done = rewrite(model, target)
+        assert not done.problems, done.problems
+        lowered.mkdir()
+        write_flat(model, target, lowered)
+        feed = {f"x{at}": np.asarray(value) for at, value in enumerate(call)}
+        for name, path in (("installed", source), (processor, lowered)):
+            with pytest.raises(TfkitError, match=match):
+                self._run(name, path, ["plain"], [feed])
 
     def rewritten(self, folder: Path, function: Function, *specs: Spec, processor: str = OLDEST) -> Rewrite:
         """What the rules make of a function, which may be beyond them."""

@@ -30,3 +30,8 @@ def test_boxes_of_all_classes(prove: Prove, box_classes: int) -> None:
         boxes = np.concatenate([corners, corners + RANDOM.random(corners.shape) / 2 + 0.05], -1).astype(np.float32)
         calls.append((boxes, RANDOM.random((images, 12, 3), np.float32)))
     prove(suppressed, *calls, tolerance=1e-6)
+
+
+def test_no_boxes(prove: Prove) -> None:
+    calls = [(np.zeros((2, size, 1, 4), np.float32), np.ones((2, size, 3), np.float32)) for size in (0, 4)]
+    prove(suppressed, *calls)

@@ -64,6 +64,15 @@ def spread(tf: Any, x: Any, y: Any, z: Any) -> Any:
     )
 
 
+def spread_far(tf: Any, x: Any, y: Any) -> Any:
+    return tf.einsum("...ij,...jk->...ik", x, y)
+
+
+def test_an_ellipsis_of_many_axes_is_broadcast(prove: Prove) -> None:
+    x, y = RANDOM.random((2, 1, 2, 1, 3, 4), np.float32), RANDOM.random((1, 3, 1, 2, 4, 5), np.float32)
+    prove(spread_far, (x, y), (x[:1], y), tolerance=1e-5)
+
+
 def test_an_ellipsis_is_broadcast(prove: Prove) -> None:
     calls = [
         (

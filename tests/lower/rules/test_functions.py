@@ -24,6 +24,13 @@ def test_leaky_relu(prove: Prove, dtype: str) -> None:
     prove(leaky, *[(RANDOM.normal(size=(size, 4)).astype(dtype),) for size in (1, 5)])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_leaky_relu_of_what_is_no_number(prove: Prove, dtype: str) -> None:
+    """Minus infinity times 0 is none either."""
+    x = np.array([-np.inf, np.inf, np.nan, -0.0, 0, -2, 2], dtype)
+    prove(leaky, (x,), (x[:3],), processors=OF_TENSORFLOW_1)
+
+
 def without_nan(tf: Any, x: Any, y: Any) -> Any:
     return tf.raw_ops.MulNoNan(x=x, y=y), tf.raw_ops.Xlog1py(x=y, y=x), tf.math.divide_no_nan(x, y)
 
@@ -87,6 +94,26 @@ def test_small_integers(prove: Prove, dtype: str) -> None:
              for size in (1, 4)]  # fmt: skip
     done = prove(small, *calls)
     assert done.applied["Abs"] == 2
+
+
+def squares(tf: Any, x: Any, y: Any) -> Any:
+    return x * x, (x + y) * (x + y), x * y, x * tf.constant(3, x.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "float32"])
+def test_squares_of_small_integers(prove: Prove, dtype: str) -> None:
+    """The optimizers of old TensorFlows make ``Square`` of them, for which there may be no kernel."""
+    calls = [(RANDOM.integers(0, 1 << 16, 9).astype(dtype), np.full(9, size).astype(dtype)) for size in (1, 77)]
+    prove(squares, *calls, processors=CPU_PROCESSORS)
+
+
+def large(tf: Any, x: Any, y: Any) -> Any:
+    return tf.concat([x, x], 0), tf.reduce_max(x), tf.argmax(x), x - y, x == y, tf.not_equal(x, y)
+
+
+def test_uint32(prove: Prove) -> None:
+    calls = [(RANDOM.integers(0, 1 << 32, size).astype("uint32"), np.array([5], "uint32")) for size in (3, 5)]
+    prove(large, *calls, processors=CPU_PROCESSORS, inside=False)
 
 
 def halves(tf: Any, x: Any, y: Any) -> Any:

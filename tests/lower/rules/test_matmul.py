@@ -40,6 +40,11 @@ def test_batches_are_broadcast(prove: Prove) -> None:
     prove(multiply, *calls, tolerance=1e-6)
 
 
+def test_many_axes_are_broadcast(prove: Prove) -> None:
+    calls = [(floats(2, 1, 2, 1, size, 4), floats(1, 3, 1, 2, 4, 5)) for size in (1, 4)]
+    prove(multiply, *calls, processors=CPU_PROCESSORS, tolerance=1e-6)
+
+
 def test_one_side_without_a_batch(prove: Prove) -> None:
     calls = [(floats(size, 4), floats(6, 4, 2)) for size in (1, 4)]
     prove(multiply, *calls, tolerance=1e-6)

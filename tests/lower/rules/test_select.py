@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.lower.rules.proof import Prove
+from tests.runtimes import CPU_PROCESSORS
 
 pytestmark = pytest.mark.network
 
@@ -46,14 +47,17 @@ def test_a_scalar_decides_about_equal_shapes(prove: Prove) -> None:
         ((2,), (3, 2), (3, 1)),
         ((4, 1, 2, 3, 1), (2, 1, 2), (3, 1, 1, 1)),
         ((4, 1, 1, 1, 3, 1), (2, 1, 2, 1, 2), (1, 3, 1, 1, 1)),
+        ((2, 1, 2, 1, 2, 1), (1, 2, 1, 2, 1, 2), (2, 1, 2, 1, 2, 2)),
+        ((2, 1, 2, 1, 2, 2), (2, 1, 2, 1, 2, 2), (2, 1, 2, 1, 2, 2)),
         ((0, 1), (1, 3), ()),
     ],
 )  # fmt: skip
 def test_any_ranks(prove: Prove, condition: Any, yes: Any, no: Any) -> None:
     call = (values(*condition) > 4, values(*yes), values(*no))
-    prove(where, call, shapes=[(None,) * len(shape) for shape in (condition, yes, no)])
+    prove(where, call, shapes=[(None,) * len(shape) for shape in (condition, yes, no)], processors=CPU_PROCESSORS)
 
 
 def test_unknown_ranks(prove: Prove) -> None:
     calls = [(values(2) > 4, values(2), values(3, 2)), (values(3, 2) > 4, values(2, 1, 1), values())]
-    prove(where, *calls, shapes=[None, None, None], inside=False)
+    calls.append((values(2, 1, 1, 1, 1, 1) > 4, values(1, 2, 1, 2, 1, 2), values(2, 2, 2)))
+    prove(where, *calls, shapes=[None, None, None], inside=False, processors=CPU_PROCESSORS)

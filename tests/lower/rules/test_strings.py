@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.lower.rules.proof import OLDEST, Prove, Prover
+from tests.runtimes import CPU_PROCESSORS
 
 pytestmark = pytest.mark.network
 OLD = (OLDEST, "tensorflow_cpu_1.14")
@@ -64,6 +65,18 @@ def test_small_numbers_are_written(prove: Prove):
 
 def test_ngrams(prove: Prove):
     prove(grams, [TEXTS], [TEXTS[1:2]], [TEXTS[:0]], processors=OLD)
+
+
+def grams_of_rows(tf, texts, splits):
+    ways = [{"ngram_widths": [2], "pad_width": -1}, {"ngram_widths": [1, 3], "pad_width": 0}]
+    given = {"separator": "", "left_pad": "<", "right_pad": ">", "preserve_short_sequences": False}
+    return [part for way in ways for part in tf.raw_ops.StringNGrams(data=texts, data_splits=splits, **given, **way)]
+
+
+def test_ngrams_of_rows_without_tokens(prove: Prove):
+    """The kernel of 1.15 takes what is behind them for their number."""
+    calls = [[TEXTS[:3], np.array(splits)] for splits in ([0, 0, 2, 2, 3, 3], [0, 1, 3])]
+    prove(grams_of_rows, *calls, [TEXTS[:0], np.array([0, 0])], [TEXTS[:0], np.array([0])], processors=CPU_PROCESSORS)
 
 
 def test_texts_are_joined_by_segment(prove: Prove):

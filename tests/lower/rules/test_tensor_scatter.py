@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.lower.rules.proof import Prove
+from tests.lower.rules.proof import Prove, Prover
 from tests.runtimes import CPU_PROCESSORS
 
 pytestmark = pytest.mark.network
 RANDOM = np.random.default_rng(7)
+OF_TENSORFLOW_1 = [name for name in CPU_PROCESSORS if "cpu_1" in name]
 
 
 def all_ways(tf: Any, tensor: Any, indices: Any, updates: Any) -> Any:
@@ -35,7 +38,7 @@ def call(shape: tuple[int, ...], depth: int, count: int, dtype: str) -> tuple[An
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_rows_and_single_numbers(prove: Prove, dtype: str, depth: int) -> None:
     calls = [call((size, 3, 2), depth, size, dtype) for size in (2, 5)]
-    prove(all_ways, *calls, processors=[name for name in CPU_PROCESSORS if "cpu_1" in name])
+    prove(all_ways, *calls, processors=OF_TENSORFLOW_1)
 
 
 def test_the_last_of_several_updates_stays(prove: Prove) -> None:
@@ -45,4 +48,28 @@ def test_the_last_of_several_updates_stays(prove: Prove) -> None:
 
 def test_strings_and_truths(prove: Prove) -> None:
     words = np.array([b"a", b"b", b"c"], object)
-    prove(update, (words, np.array([[2]]), words[:1]), (words[:2], np.array([[0]]), words[1:2]))
+    calls = [(words, np.array([[2]]), words[:1]), (words[:2], np.array([[0]]), words[1:2])]
+    prove(update, *calls, processors=OF_TENSORFLOW_1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "object"])
+def test_no_updates_and_no_rows(prove: Prove, dtype: str) -> None:
+    tensor = np.array([[b"a", b"b"], [b"c", b"d"]], object) if dtype == "object" else np.ones((2, 2), dtype)
+    calls = [
+        (tensor[:rows], np.zeros((count, 1), np.int64), tensor[:count]) for rows, count in ((2, 0), (0, 0), (2, 1))
+    ]
+    prove(update, *calls, processors=OF_TENSORFLOW_1)
+
+
+def one_way(way: str, tf: Any, tensor: Any, indices: Any, updates: Any) -> Any:
+    return getattr(tf.raw_ops, f"TensorScatter{way}")(tensor=tensor, indices=indices, updates=updates)
+
+
+@pytest.mark.parametrize("way", ["Update", "Max", "Add"])
+@pytest.mark.parametrize("place", [(0, 2), (2, 0), (0, -1), (-1, 0)])
+def test_an_index_that_is_not_there_is_an_error(
+    prover: Prover, tmp_path: Path, way: str, place: tuple[int, int]
+) -> None:
+    """Even where another row has the number that it would have if the axes were one."""
+    call = (np.zeros((2, 2), np.float32), np.array([place]), np.ones(1, np.float32))
+    prover.fails(tmp_path, partial(one_way, way), call, match="ndices")

@@ -8,7 +8,7 @@ What it writes below ``fixtures/tf_MAJOR.MINOR``:
 
     cnn/              convolutions, tf.layers' batch normalization and dropout that a placeholder switches; two
                       checkpoints, and frozen.pb
-    cnn_by_hand/      batch normalization as people wrote it with tf.cond and a moving average; keep_prob is a placeholder
+    cnn_by_hand/      batch normalization as people wrote it with tf.cond and a moving average; a placeholder keep_prob
     lstm/             dynamic_rnn over a partitioned embedding, resource variables
     words/            lookup tables: of a vocabulary file, of constants, and one that is saved; sharded
     pipeline/         what comes out of a tf.data iterator; a training switch with a default
@@ -191,7 +191,9 @@ def write(function):
     shutil.move(str(folder), str(FOLDER / function.__name__))
     return {
         "fed": {tensor.name: as_json(tensor.dtype, value) for tensor, value in model.asked.items()},
-        "fetched": {tensor.name: as_json(tensor.dtype, value) for tensor, value in zip(model.results, outputs)},
+        "fetched": {
+            tensor.name: as_json(tensor.dtype, outputs[position]) for position, tensor in enumerate(model.results)
+        },
     }
 
 
@@ -200,7 +202,9 @@ def as_left_by_others(folder, with_both):
     state = folder / "checkpoint"
     lines = ['model_checkpoint_path: "/home/someone/runs/7/model.ckpt-20"']
     if with_both:
-        lines += ['all_model_checkpoint_paths: "/home/someone/runs/7/model.ckpt-%d"' % step for step in (10, 20)]
+        lines += [
+            'all_model_checkpoint_paths: "/home/someone/runs/7/model.ckpt-' + str(step) + '"' for step in (10, 20)
+        ]
     else:
         for each in folder.glob("model.ckpt-10.*"):
             each.unlink()

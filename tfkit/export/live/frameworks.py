@@ -103,7 +103,10 @@ def first_line(error: BaseException) -> str:
     text = _MARKUP.sub("", str(error))
     first, *others = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     wrapped = _KERAS_WRAPPER.fullmatch(first)
-    line = f"{others[0]} (in {wrapped['call']})" if wrapped and others else first
+    if wrapped and others:
+        line = f"{others[0]} (in {wrapped['call']})"
+    else:  # TensorFlow puts a traceback before what user code raised
+        line = others[-1] if first == "in user code:" and others else first
     return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "..."
 
 

@@ -8,11 +8,12 @@ else ``output_0`` and so on.
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from tfkit.arrays import Array, dtype_of
+from tfkit.arrays import NUMPY_DTYPES, Array, dtype_of
 from tfkit.errors import ModelError, SignatureError, UsageError, nearest
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
 from tfkit.export.live.model import ModelOutput, as_array, check_dense
@@ -51,7 +52,7 @@ class FunctionModel:
     ) -> None:
         self._frameworks = frameworks
         self._function = function
-        self._holder = holder
+        self.trackable = holder if holder is not None else _holder(frameworks.tf, function)
         self.name = name
         self.notes: tuple[str, ...] = ()
         self.assumed_dtype = ""
@@ -68,15 +69,6 @@ class FunctionModel:
         names = unique_names(spec.name or "_".join(map(str, path)) for path, spec in leaves)
         self.input_ports = tuple(Port(own, self._aliases(path)) for own, (path, _) in zip(names, leaves, strict=True))
         self.input_specs = tuple(_read_spec(spec, own) for own, (_, spec) in zip(names, leaves, strict=True))
-
-    @property
-    def trackable(self) -> Any:
-        """The object that it belongs to; of a function by itself, one that holds what its code refers to."""
-        if self._holder is not None:
-            return self._holder
-        root = self._frameworks.tf.Module()
-        root.referred = _referred(self._frameworks.tf, self._function)
-        return root
 
     def call(self, tensors: Sequence[Any]) -> tuple[ModelOutput, ...]:
         """Calls the function; tensors are in the order of ``input_specs``.
@@ -139,7 +131,7 @@ class FunctionModel:
     def _is_spec(self, leaf: Any) -> bool:
         tf = self._frameworks.tf
         if isinstance(leaf, tf.TypeSpec) and not isinstance(leaf, tf.TensorSpec):
-            raise ModelError(f"{self.name} takes a {type(leaf).value_type.__name__}: requests carry dense tensors only")
+            raise ModelError(f"{self.name} takes a {leaf.value_type.__name__}: requests carry dense tensors only")
         return isinstance(leaf, tf.TensorSpec)
 
     def _aliases(self, path: tuple[Any, ...]) -> tuple[str, ...]:
@@ -234,7 +226,9 @@ def _read_spec(spec: Any, name: str) -> TensorSpec:
     try:
         dtype = DType(spec.dtype.as_datatype_enum)
     except ValueError:
-        raise ModelError(f"input {name!r} has dtype {spec.dtype.name}, which no request can hold") from None
+        dtype = DType.INVALID
+    if dtype not in NUMPY_DTYPES:
+        raise ModelError(f"input {name!r} has dtype {spec.dtype.name}, which no request can hold")
     if spec.shape.rank is None:
         raise UsageError(
             f"input {name!r} has no number of dimensions: a service has to know it",
@@ -244,12 +238,17 @@ def _read_spec(spec: Any, name: str) -> TensorSpec:
     return TensorSpec(name, dtype, shape)
 
 
-def _referred(tf: Any, function: Any) -> list[Any]:
-    """What a function's code refers to and TensorFlow can save, such as lookup tables."""
+def _holder(tf: Any, function: Any) -> Any:
+    """Holds what a function's code refers to and TensorFlow can save, such as lookup tables."""
+    holder = tf.Module()
     code = getattr(function, "python_function", None)
-    code = inspect.unwrap(code) if code is not None else None
-    if not inspect.isfunction(code):
-        return []
-    found = inspect.getclosurevars(code)
-    values = [*found.nonlocals.values(), *found.globals.values(), getattr(code, "__self__", None)]
-    return [each for each in values if isinstance(each, tf.__internal__.tracking.Trackable)]
+    values: list[Any] = []
+    while code is not None:  # the outer one of a method refers to its object
+        values += [cell.cell_contents for cell in getattr(code, "__closure__", None) or ()]
+        inner = getattr(code, "__wrapped__", None)
+        if inner is None and inspect.isfunction(code):
+            values += inspect.getclosurevars(code).globals.values()
+        code = inner
+    values = [each() if isinstance(each, weakref.ref) else each for each in values]
+    holder.held = [each for each in values if isinstance(each, tf.__internal__.tracking.Trackable)]
+    return holder

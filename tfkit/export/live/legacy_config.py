@@ -234,7 +234,8 @@ class _Reader:
         """A layer that calls a function: one that the file names, or holds as Python's bytecode."""
         shapes = () if self._functions_given else ("output_shape", "output_shape_type")
         kept = ("name", "trainable", "arguments", *shapes)
-        plain = {key: value for key, value in config.items() if key in kept}
+        plain = {"output_shape": None, "output_shape_type": "raw"}
+        plain |= {key: value for key, value in config.items() if key in kept}
         function = config["function"]
         if config.get("function_type") == "function" or self._functions_given:
             name = function if isinstance(function, str) and config.get("function_type") == "function" else owner

@@ -120,7 +120,7 @@ class _Checkpoint:
         self._frameworks = frameworks
         self._reader = reader
         self._prefix = prefix
-        self._nodes = _read_nodes(reader, prefix)
+        self._nodes = _read_nodes(frameworks, reader, prefix)
         self._shapes: Mapping[str, Sequence[int]] = reader.get_variable_to_shape_map()
 
     def roots(self) -> list[tuple[int, str]]:
@@ -304,12 +304,13 @@ def read_tensor(frameworks: Frameworks, reader: Any, prefix: str, key: str) -> A
         ) from error
 
 
-def _read_nodes(reader: Any, prefix: str) -> list[_Node]:
+def _read_nodes(frameworks: Frameworks, reader: Any, prefix: str) -> list[_Node]:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
+    content = read_tensor(frameworks, reader, prefix, OBJECT_GRAPH)
     try:
-        graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(OBJECT_GRAPH))
+        graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(content)
     except (DecodeError, TypeError) as error:
         raise ModelError(f"{prefix} is damaged: its graph of objects cannot be read ({error})") from None
     slots = {slot.slot_variable_node_id for node in graph.nodes for slot in node.slot_variables}

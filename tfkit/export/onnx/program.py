@@ -196,7 +196,8 @@ class _Reader:
             model.path, model.tags, model.tensorflow, graph, {_BODY: FlatSignature(None, {}, {})},
             functions=self._functions,
         )  # fmt: skip
-        body = Body(f"{_NOT_IN_NAMES.sub('_', name)}_{len(self.program.bodies)}", part, arguments, ends)
+        called = _NOT_IN_NAMES.sub("_", name).strip("_") or _BODY
+        body = Body(f"{called}_{len(self.program.bodies)}", part, arguments, ends)
         body.keep_ends()
         graph.keep(part.roots(), pivots=False)
         self.program.bodies[body.name] = body

@@ -45,6 +45,8 @@ class KerasSource:
         file = read_keras_file(path, custom_objects=custom is not None, allow_code=options.allow_code)
         if options.allow_code and not any(part.is_code for part in file.custom_parts):
             raise UsageError(f"--allow-code means nothing for {path}: it holds no Python code")
+        if custom is not None and all(part.is_code for part in file.custom_parts):
+            raise UsageError(f"--custom-objects means nothing for {path}: it needs no class or function of its author")
         return cls(file, options, custom)
 
     def describe(self) -> Source:

@@ -71,8 +71,8 @@ class KerasH5Source:
         if file.config is None:
             raise ModelError(
                 f"{path} holds weights alone, and no model: it has no attribute model_config",
-                hint="Name what builds the model: --model FILE.py:build, a function of your own code that returns it, or "
-                "Keras's JSON of it, --model FILE.json.",
+                hint="Name what builds the model: --model FILE.py:build, a function of your own code that returns it, "
+                "or Keras's JSON of it, --model FILE.json.",
             )
         if _major(file) >= _FIRST_OF_KERAS_3:
             return cls._read_new(file, options, custom)

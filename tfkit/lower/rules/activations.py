@@ -15,13 +15,30 @@ def _dtype(edit: Edit) -> DType:
     return edit.dtype(edit.input(0))
 
 
-@rule("LeakyRelu", makes="Maximum or Minimum", misfit="op")
-def leaky_relu(edit: Edit) -> None:
-    """Of ``x`` and ``alpha * x`` the larger is right for either sign, or the smaller if ``alpha`` exceeds 1."""
-    (x,), dtype = edit.node.inputs, _dtype(edit)
+_OWN_LEAKY_RELU = (1, 15)  # the kernel of 1.14 takes the larger of x and alpha * x, whatever alpha is
+
+
+def _is_no_maximum(edit: Edit) -> bool:
+    """Whether it is not always the larger of ``x`` and ``alpha * x``: 0 times infinity is no number."""
     alpha = edit.node.float_attr("alpha", _ALPHA)
-    scaled = edit.binary("Mul", x, edit.const(alpha, dtype))
-    edit.become("Maximum" if alpha <= 1 else "Minimum", (x, scaled), T=dtype)
+    return alpha == 0 or alpha > 1
+
+
+def _needs_other_leaky_relu(edit: Edit) -> bool:
+    lacks = not edit.target.has("LeakyRelu")
+    return lacks or (edit.target.version < _OWN_LEAKY_RELU and _is_no_maximum(edit))
+
+
+@rule("LeakyRelu", makes="Mul, Maximum or Select", wanted=_needs_other_leaky_relu)
+def leaky_relu(edit: Edit) -> None:
+    """``x`` where it is positive, ``alpha * x`` elsewhere: mostly the larger of the two."""
+    (x,), dtype = edit.node.inputs, _dtype(edit)
+    scaled = edit.binary("Mul", x, edit.const(edit.node.float_attr("alpha", _ALPHA), dtype))
+    if _is_no_maximum(edit):
+        positive = edit.binary("Greater", x, edit.add("ZerosLike", (x,), T=dtype))
+        edit.become("Select", (positive, x, scaled), T=dtype)
+    else:
+        edit.become("Maximum", (x, scaled), T=dtype)
 
 
 @rule("MulNoNan", makes="Mul, Select", misfit="op")

@@ -6,16 +6,16 @@ from tfkit.lower.edit import Edit
 from tfkit.lower.rules import rule
 from tfkit.tensors import DType
 
-_MOST_AXES = 5  # of BroadcastTo in TensorFlow 1.12
-_SINCE = (1, 14)
+_MOST_AXES = 5  # of BroadcastTo in TensorFlow 1.12 and 1.14
+_SINCE = (1, 15)
 
 
-def _has_many_axes(edit: Edit) -> bool:
+def _may_have_many_axes(edit: Edit) -> bool:
     shape = edit.shape(edit.node.out())
-    return edit.target.version < _SINCE and shape is not None and len(shape) > _MOST_AXES
+    return edit.target.version < _SINCE and (shape is None or len(shape) > _MOST_AXES)
 
 
-@rule("BroadcastTo", makes="Tile, where it has many axes", wanted=_has_many_axes)
+@rule("BroadcastTo", makes="Tile, where it may have many axes", wanted=_may_have_many_axes)
 def tile(edit: Edit) -> None:
     """Repeats axes of size 1 as often as the shape says, and the others once."""
     tensor, shape = edit.node.inputs

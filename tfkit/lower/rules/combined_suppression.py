@@ -66,12 +66,13 @@ class _Found:
         self.most = total
         if edit.node.bool_attr("pad_per_class"):
             self.most = whole.do("Minimum", total, whole.do("Mul", per_class, classes))
-        of_class = [edit.reshape(each, [1]) for each in (candidates, edit.const(4))]
-        flat_boxes = edit.reshape(edit.transpose(boxes, [0, 2, 1, 3]), edit.concat([edit.const([-1]), *of_class]))
-        flat_scores = edit.reshape(edit.transpose(scores, [0, 2, 1]), edit.concat([edit.const([-1]), of_class[0]]))
+        # All sizes are computed: where there are no candidates Reshape cannot find one out.
+        box_shape = [whole.do("Mul", self.batch, box_classes), candidates, edit.const(4)]
+        flat_boxes = edit.reshape(edit.transpose(boxes, [0, 2, 1, 3]), edit.pack(box_shape))
+        turns = whole.do("Mul", self.batch, classes)
+        flat_scores = edit.reshape(edit.transpose(scores, [0, 2, 1]), edit.pack([turns, candidates]))
         nothing = [edit.const([], dtype) for dtype in (DType.FLOAT, DType.FLOAT, DType.INT32)]
         first = [edit.const(0), edit.reshape(nothing[0], [0, 4]), *nothing]
-        turns = whole.do("Mul", self.batch, classes)
         constant = [turns, classes, box_classes, flat_boxes, flat_scores, per_class, *thresholds]
         _, self.boxes, self.scores, self.classes, self.images = edit.loop(first, constant, _is_left, _choose)
         self.count = edit.reshape(edit.shape_tensor(self.scores), [])

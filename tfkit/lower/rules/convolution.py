@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfkit.graph.nodes import Tensor
 from tfkit.lower.edit import Edit
+from tfkit.lower.facts import SHAPES
 from tfkit.lower.rules import rule
 from tfkit.tensors import DType
 
@@ -14,10 +16,11 @@ _GROUPS_SINCE = (2, 8)  # no processor is between 2.7, whose CPU kernel refuses 
 _CHANNELS_FIRST = ("NCHW", "NCDHW")
 _PER_AXIS = ("strides", "dilations", "ksize")  # attributes with a number for each axis
 _OF_IMAGES = (
-    "AvgPool", "BiasAdd", "Conv2D", "DepthwiseConv2dNative", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3",
-    "MaxPool",
+    "AvgPool", "BiasAdd", "Conv2D", "Conv2DBackpropInput", "DepthToSpace", "DepthwiseConv2dNative", "FusedBatchNorm",
+    "FusedBatchNormV2", "FusedBatchNormV3", "MaxPool", "SpaceToDepth",
 )  # fmt: skip
-_OF_VOLUMES = ("AvgPool3D", "Conv3D", "MaxPool3D")
+_OF_VOLUMES = ("AvgPool3D", "Conv3D", "Conv3DBackpropInputV2", "MaxPool3D")
+_TRANSPOSED = ("Conv2DBackpropInput", "Conv3DBackpropInputV2")  # of the sizes to make, the filters, the images
 
 
 def _attrs(edit: Edit) -> dict[str, Any]:
@@ -47,8 +50,15 @@ def channels_last(edit: Edit) -> None:
     if paddings := list(node.attrs["explicit_paddings"].list.i) if "explicit_paddings" in attrs else []:
         attrs["explicit_paddings"] = [paddings[2 * axis + end] for axis in last for end in (0, 1)]
     attrs["data_format"] = "NHWC" if rank == 4 or node.op == "BiasAdd" else "NDHWC"
-    inputs = [edit.transpose(edit.input(0), last), *node.inputs[1:]]
+    inputs = list(node.inputs)
+    if node.op in _TRANSPOSED:
+        inputs[0] = edit.gather(inputs[0], last)
+        inputs[2] = edit.transpose(inputs[2], last)
+    else:
+        inputs[0] = edit.transpose(inputs[0], last)
     made = edit.add(node.op, inputs, **attrs)
+    if (shape := edit.shape(node.out())) is not None:
+        edit.note(made, tuple(shape[axis] for axis in last))
     turned = edit.transpose(made, first)
     if node.op.startswith("FusedBatchNorm"):
         count = 6 if node.op.endswith("V3") else 5
@@ -104,6 +114,82 @@ def split_groups(edit: Edit) -> None:
 
     parts = [edit.add(edit.node.op, pair, **attrs) for pair in zip(*map(split, edit.node.inputs), strict=True)]
     edit.become("ConcatV2", (*parts, edit.const(axis)), N=groups, T=dtype, Tidx=DType.INT32)
+
+
+def _may_be_grouped(edit: Edit) -> bool:
+    """Whether it is left to the run how many channels there are; not where nobody has noted any shapes at all."""
+    images, filters = (edit.shape(tensor) for tensor in edit.node.inputs)
+    is_known = images and filters and images[-1] and filters[-2]
+    is_noted = SHAPES in edit.node.attrs and edit.node.text_attr("data_format") not in _CHANNELS_FIRST
+    return edit.target.version < _GROUPS_SINCE and is_noted and not is_known
+
+
+@rule("Conv2D", "Conv3D", makes="a loop of convolutions, one for each group", wanted=_may_be_grouped)
+def loop_over_groups(edit: Edit) -> None:
+    """The first group outside of the loop: mostly it is the only one, and the loop has no turns."""
+    attrs, axis = _attrs(edit), 4 if edit.node.op == "Conv3D" else 3
+    images, filters = edit.node.inputs
+    image_shape, filter_shape = edit.shape_tensor(images), edit.shape_tensor(filters)
+    taken, made = edit.gather(filter_shape, axis - 1), edit.gather(filter_shape, axis)
+    groups = edit.binary("FloorDiv", edit.gather(image_shape, axis), taken)
+    # Groups on an axis of their own; if the channels do not make whole groups this fails, as the op itself.
+    in_group = edit.pack([groups, taken]), edit.pack([groups, edit.binary("FloorDiv", made, groups)])
+    images = edit.reshape(images, edit.concat([edit.part(image_shape, None, -1), in_group[0]]))
+    filters = edit.reshape(filters, edit.concat([edit.part(filter_shape, None, -1), in_group[1]]))
+
+    def convolve(inside: Edit, group: Tensor, tensors: Sequence[Tensor]) -> Tensor:
+        return inside.add(inside.node.op, [inside.gather(tensor, group, axis) for tensor in tensors], **attrs)
+
+    def is_left(inside: Edit, tensors: Sequence[Tensor]) -> list[Tensor]:
+        return [inside.binary("Less", tensors[0], tensors[2])]
+
+    def turn(inside: Edit, tensors: Sequence[Tensor]) -> list[Tensor]:
+        group, before, _, *operands = tensors
+        after = inside.concat([before, convolve(inside, group, operands)], axis)
+        return [inside.binary("Add", group, inside.const(1)), after]
+
+    first = [edit.const(1), convolve(edit, edit.const(0), [images, filters])]
+    edit.become_identity(edit.loop(first, [groups, images, filters], is_left, turn)[1])
+
+
+# --- gaps between the pixels that a filter makes
+
+
+_GAPS_SINCE = (2, 8)  # up to 2.7 CPUs refuse them
+
+
+def _makes_gaps(edit: Edit) -> bool:
+    is_old_cpu = edit.target.version < _GAPS_SINCE and not edit.target.gpu
+    gaps = edit.node.attrs.get("dilations")
+    return is_old_cpu and gaps is not None and set(gaps.list.i) != {1}
+
+
+@rule("Conv2DBackpropInput", makes="itself, the filters with zeros in the gaps", wanted=_makes_gaps)
+def fill_gaps(edit: Edit) -> None:
+    """What the zeros add is zero, unless the images have infinite numbers."""
+    filters = edit.input(1)
+    sizes = list(edit.shape(filters) or ())
+    gaps = edit.node.attrs["dilations"].list.i[1:3]
+    for axis, gap in enumerate(gaps):
+        if not sizes or None in sizes:
+            edit.refuse("the sizes of its filters are not known")
+        filters = _spread(edit, filters, [size or 0 for size in sizes], axis, gap)
+        sizes[axis] = ((sizes[axis] or 0) - 1) * gap + 1
+    edit.node.inputs[1] = filters
+    edit.with_attrs(dilations=None)
+
+
+def _spread(edit: Edit, filters: Tensor, sizes: list[int], axis: int, gap: int) -> Tensor:
+    """Filters with zeros between what was next to each other along an axis."""
+    dtype, size = edit.dtype(filters), sizes[axis]
+    before, after = sizes[:axis], sizes[axis + 1 :]
+    rows = edit.reshape(filters, [math.prod(before), size, math.prod(after)])
+    amounts = edit.const([[0, 0], [0, 0], [0, (gap - 1) * math.prod(after)]])
+    spread = edit.add("Pad", (rows, amounts), T=dtype, Tpaddings=DType.INT32)
+    spread = edit.reshape(spread, [math.prod(before), size * gap, math.prod(after)])
+    kept = (edit.const([0, 0, 0]), edit.const([-1, (size - 1) * gap + 1, -1]))
+    spread = edit.add("Slice", (spread, *kept), T=dtype, Index=DType.INT32)
+    return edit.reshape(spread, [*before, (size - 1) * gap + 1, *after])
 
 
 # --- explicit paddings

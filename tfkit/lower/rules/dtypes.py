@@ -20,7 +20,10 @@ _WIDER = {
     DType.UINT8: (DType.INT16, DType.INT32, DType.INT64),
     DType.INT16: (DType.INT32, DType.INT64),
     DType.UINT16: (DType.INT32, DType.INT64),
+    DType.UINT32: (DType.INT64,),
 }
+# Where casting there and back keeps the bits: enough for what makes the last bits of the last bits.
+_MODULAR = {**_WIDER, DType.UINT64: (DType.INT64,)}
 
 NUMBER_BY_NUMBER = (
     "Abs", "Acos", "Acosh", "Add", "AddN", "AddV2", "ApproximateEqual", "Asin", "Asinh", "Atan", "Atan2", "Atanh",
@@ -39,7 +42,7 @@ SUMS_AND_PRODUCTS = (
     "UnsortedSegmentSum",
 )  # fmt: skip
 CHOICES = (
-    "ArgMax", "ArgMin", "BatchToSpaceND", "BroadcastTo", "Bucketize", "DepthToSpace", "Diag", "DiagPart",
+    "ArgMax", "ArgMin", "BatchToSpaceND", "BroadcastTo", "Bucketize", "ConcatV2", "DepthToSpace", "Diag", "DiagPart",
     "DynamicPartition", "DynamicStitch", "ExpandDims", "Fill", "GatherNd", "GatherV2", "InTopKV2", "LinSpace",
     "MatrixBandPart", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag", "Max", "MaxPool", "MaxPool3D", "Min",
     "MirrorPad", "NthElement", "OneHot", "OnesLike", "Pack", "Pad", "PadV2", "Range", "ReverseSequence", "ReverseV2",
@@ -85,6 +88,32 @@ def skip_empty_kernel(edit: Edit) -> None:
     op = edit.target.op(edit.node.op)
     if op is not None:
         _compute(edit, op, "T", DType.BFLOAT16, DType.FLOAT)
+
+
+_KNOWS_SQUARES = (2, 8)  # up to 2.7 TensorFlow makes Square of x * x, without asking whether it has a kernel for that
+
+
+def _becomes_square(edit: Edit) -> bool:
+    """Whether it may be found to multiply something with itself; of what is equal only the optimizer knows."""
+    dtype = edit.dtype(edit.input(0))
+    is_of_constant = any(edit.value(tensor) is not None for tensor in edit.node.inputs)
+    return edit.target.version < _KNOWS_SQUARES and not is_of_constant and _has_only(edit, "Mul", "Square", dtype)
+
+
+def _has_only(edit: Edit, op: str, other: str, dtype: DType) -> bool:
+    return edit.target.has_kernel(op, {"T": dtype}) and not edit.target.has_kernel(other, {"T": dtype})
+
+
+@rule("Mul", makes="itself in a wider dtype, cast back", wanted=_becomes_square)
+def multiply_in_wider(edit: Edit) -> None:
+    """The last bits of a product do not depend on those in front of them, nor on the sign."""
+    dtype = edit.dtype(edit.input(0))
+    wide = next((each for each in _MODULAR.get(dtype, ()) if edit.target.has_kernel("Square", {"T": each})), None)
+    if wide is None:
+        edit.refuse(f"TensorFlow {edit.target.minor} has no squares of {dtype.short_name}")
+    operands = [edit.cast(tensor, wide) for tensor in edit.node.inputs]
+    product = edit.add("Mul", operands, T=wide)
+    edit.become("Cast", (product,), SrcT=wide, DstT=dtype)
 
 
 @rule(

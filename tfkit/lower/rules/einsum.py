@@ -158,14 +158,12 @@ class _Equation:
         shapes = [edit.shape_tensor(each.tensor) for each in (x, y)]
         common = common_shape(edit, [edit.part(shape, None, count) for shape in shapes])
         sizes = tuple(_either(x, y, letter, spread=letter in self._spread) for letter in x.axes[:count])
-        return [
-            _Operand(
-                edit.broadcast_to(each.tensor, edit.concat([common, edit.part(shape, count, None)])),
-                each.axes,
-                sizes + each.sizes[count:],
-            )
-            for each, shape in zip((x, y), shapes, strict=True)
-        ]
+        stretched = []
+        for each, shape in zip((x, y), shapes, strict=True):
+            known = sizes + each.sizes[count:]
+            tensor = edit.broadcast_to(each.tensor, edit.concat([common, edit.part(shape, count, None)]))
+            stretched.append(_Operand(edit.note(tensor, known), each.axes, known))
+        return stretched
 
     def _grouped(self, operand: _Operand, groups: Sequence[str]) -> Tensor:
         """An operand with one axis for each group of its axes."""

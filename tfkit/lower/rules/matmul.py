@@ -35,7 +35,10 @@ def _sides(edit: Edit) -> dict[str, bool]:
 def _with_common_batch(edit: Edit, tensors: tuple[Tensor, ...]) -> list[Tensor]:
     sizes = [edit.shape_tensor(tensor) for tensor in tensors]
     common = common_shape(edit, [edit.part(shape, None, -2) for shape in sizes])
+    noted = [edit.shape(tensor) for tensor in tensors]
+    ranks = [len(shape) for shape in noted if shape is not None]
+    known = (None,) * max(ranks) if len(ranks) == len(tensors) else None
     return [
-        edit.broadcast_to(tensor, edit.concat([common, edit.part(shape, -2, None)]))
+        edit.note(edit.broadcast_to(tensor, edit.concat([common, edit.part(shape, -2, None)])), known)
         for tensor, shape in zip(tensors, sizes, strict=True)
     ]

@@ -7,6 +7,8 @@ from tfkit.lower.edit import Edit
 from tfkit.lower.rules import rule
 from tfkit.tensors import DType
 
+_MOST_AXES = 5  # that GatherNd of TensorFlow 1.12 looks up
+
 
 @rule("TensorScatterAdd", makes="Add of ScatterNd", misfit="op")
 @rule("TensorScatterSub", makes="Sub of ScatterNd", misfit="op")
@@ -19,22 +21,34 @@ def add_rows(edit: Edit) -> None:
     edit.become("Add" if edit.node.op == "TensorScatterAdd" else "Sub", (tensor, scattered), T=dtype)
 
 
-@rule("TensorScatterUpdate", makes="UnsortedSegmentMax, Gather, Select", misfit="op")
+_OWN_UPDATE_OF_STRINGS = (1, 15)  # 1.14 has a kernel for strings, which says that it does not support them
+
+
+def _needs_other_update(edit: Edit) -> bool:
+    is_of_strings = edit.dtype(edit.input(0)) is DType.STRING
+    return not edit.target.has("TensorScatterUpdate") or (
+        is_of_strings and edit.target.version < _OWN_UPDATE_OF_STRINGS
+    )
+
+
+@rule("TensorScatterUpdate", makes="GatherNd, UnsortedSegmentMax, Gather", wanted=_needs_other_update)
 def update_rows(edit: Edit) -> None:
     """Finds the last update for each row; where there is one it is taken."""
     rows = _Rows(edit)
-    chosen = edit.gather(rows.updates, edit.binary("Maximum", rows.last_update, edit.const(0)))
-    rows.become(chosen)
+    update = edit.binary("Add", rows.last_update, rows.count)
+    source = edit.add("Select", (rows.is_changed, update, edit.range_of(rows.count)), T=DType.INT32)
+    rows.become(edit.gather(edit.concat([rows.tensor, rows.updates]), source))
 
 
-@rule("TensorScatterMax", makes="UnsortedSegmentMax, Maximum, Select", misfit="op")
-@rule("TensorScatterMin", makes="UnsortedSegmentMin, Minimum, Select", misfit="op")
+@rule("TensorScatterMax", makes="GatherNd, UnsortedSegmentMax, Maximum, Select", misfit="op")
+@rule("TensorScatterMin", makes="GatherNd, UnsortedSegmentMin, Minimum, Select", misfit="op")
 def extreme_rows(edit: Edit) -> None:
     """Finds the extreme of each row's updates; where there are some it is compared with the row."""
     rows = _Rows(edit)
     extreme = "Max" if edit.node.op == "TensorScatterMax" else "Min"
     of_updates = rows.segments(f"UnsortedSegment{extreme}", rows.updates)
-    rows.become(edit.binary(f"{extreme}imum", rows.tensor, of_updates))
+    changed = edit.binary(f"{extreme}imum", rows.tensor, of_updates)
+    rows.become(edit.add("Select", (rows.is_changed, changed, rows.tensor), T=edit.dtype(changed)))
 
 
 class _Rows:
@@ -42,8 +56,10 @@ class _Rows:
 
     Attributes:
         tensor: All parts.
+        count: How many they are.
         updates: What is put there, a row for each.
         last_update: For each part, the last of the updates for it; negative where there is none.
+        is_changed: For each part, whether there is one.
     """
 
     def __init__(self, edit: Edit) -> None:
@@ -53,34 +69,32 @@ class _Rows:
         depth = shape[-1] if shape else None
         if depth is None:
             edit.refuse("how many axes its indices choose from is not known")
+        if not 0 < depth <= _MOST_AXES:
+            edit.refuse(f"its indices choose from {depth} axes, and only 1 to {_MOST_AXES} can be written otherwise")
         self._shape = edit.shape_tensor(tensor)
         outer, inner = edit.part(self._shape, 0, depth), edit.part(self._shape, depth, None)
-        if depth == 0:
-            edit.refuse("its indices choose from no axes")
-        steps = edit.add(
-            "Cumprod", (outer, edit.const(0)), exclusive=True, reverse=True, T=DType.INT32, Tidx=DType.INT32
-        )
-        flat = edit.reshape(edit.cast(indices, DType.INT32), [-1, depth])
-        self._part = edit.reduce("Sum", edit.binary("Mul", flat, steps), [1])
-        self._count = edit.reduce("Prod", outer, [0])
-        self.tensor = edit.reshape(tensor, edit.concat([edit.reshape(self._count, [1]), inner]))
+        self.count = edit.reduce("Prod", outer, [0])
+        # The number of each part, looked up: as the op itself this fails where there is no such part.
+        numbers = edit.reshape(edit.range_of(self.count), outer)
+        part = edit.add("GatherNd", (numbers, indices), Tparams=DType.INT32, Tindices=edit.dtype(indices))
+        self._part = edit.reshape(part, [-1])
+        self.tensor = edit.reshape(tensor, edit.concat([edit.reshape(self.count, [1]), inner]))
         number = edit.shape_tensor(self._part)
         self.updates = edit.reshape(updates, edit.concat([number, inner]))
         self.last_update = self.segments("UnsortedSegmentMax", edit.range_of(edit.reshape(number, [])))
+        self.is_changed = edit.binary("GreaterEqual", self.last_update, edit.const(0))
 
     def segments(self, op: str, values: Tensor) -> Tensor:
         """For each part, what an operation makes of the values for it."""
         return self._edit.add(
             op,
-            (values, self._part, self._count),
+            (values, self._part, self.count),
             T=self._edit.dtype(values),
             Tindices=DType.INT32,
             Tnumsegments=DType.INT32,
         )
 
-    def become(self, changed: Tensor) -> None:
-        """Lets the node give the changed rows where there are updates, and the others as they were."""
-        edit = self._edit
-        is_changed = edit.binary("GreaterEqual", self.last_update, edit.const(0))
-        rows = edit.add("Select", (is_changed, changed, self.tensor), T=edit.dtype(changed))
-        edit.become("Reshape", (rows, self._shape), T=edit.dtype(changed), Tshape=DType.INT32)
+    def become(self, rows: Tensor) -> None:
+        """Lets the node give these rows."""
+        dtype = self._edit.dtype(rows)
+        self._edit.become("Reshape", (rows, self._shape), T=dtype, Tshape=DType.INT32)

@@ -1,0 +1,24 @@
+"""How operations that tf2onnx does not convert, or not as they are, are written with those that it does.
+
+The rules for older TensorFlows are for them as well; these are for what every TensorFlow has. They are exact but for
+rounding, as ``docs/adding-a-rule.md`` asks. One file a family, all found by themselves.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from tfkit.export.onnx.rules.registry import RULES
+from tfkit.lower.rules import Rule, all_rules
+
+
+def onnx_rules() -> dict[str, list[Rule]]:
+    """All rules by operation, those for ONNX first."""
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+    rules = {op: [rule] for op, rule in RULES.items()}
+    for op, more in all_rules().items():
+        if "TensorList" not in op:  # there they are written for TensorFlow 1.12, by loops
+            rules.setdefault(op, []).extend(more)
+    return rules
