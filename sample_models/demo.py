@@ -1,7 +1,7 @@
 """The main job on real digits, command by command: ``make demo``, or ``python sample_models/demo.py``.
 
 Exports the MLP, inspects it, makes its warm-up file, serves it, asks it about 360 digits that it has not seen, and
-counts how many it gets right. Everything is written into ``build/``.
+counts how many it gets right. Everything is written into ``build/demo/``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy as np
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-MODEL = "build/digits"
-WARM_UP = "build/warm_up_test.bin"
-TOKEN = "build/token.txt"
-SCORES = "build/scores.npz"
+MODEL = "build/demo/digits"
+WARM_UP = "build/demo/warm_up_test.bin"
+TOKEN = "build/demo/token.txt"
+SCORES = "build/demo/scores.npz"
 PORT = 8500
 
 EXPORT = (
@@ -92,7 +92,7 @@ def accuracy() -> float:
 
 def main() -> None:
     """Runs the demo; ends with exit code 1 if the accuracy is not the recorded one."""
-    (ROOT / "build").mkdir(exist_ok=True)
+    (ROOT / "build" / "demo").mkdir(parents=True, exist_ok=True)
     shutil.rmtree(ROOT / MODEL, ignore_errors=True)
     for made in (WARM_UP, SCORES):
         (ROOT / made).unlink(missing_ok=True)

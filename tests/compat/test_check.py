@@ -114,6 +114,19 @@ def test_what_reaches_outside_is_warned_of(op: str, tmp_path: Path) -> None:
     assert (warned.op, warned.nodes, warned.signatures) == (op, ("outside",), ("serving_default",))
 
 
+@pytest.mark.parametrize("op", ["PyFunc", "EagerPyFunc"])
+def test_what_calls_python_runs_nowhere(op: str, tmp_path: Path) -> None:
+    model = Crafted()
+    model.node("block/python", op, ["x"], Tin=FLOAT, Tout=FLOAT)
+    model.node("y", "Identity", ["x", "^block/python"], T=FLOAT)
+    model.signature(y="y")
+    report = tfkit.check_model(model.write(tmp_path / "model"))
+    assert set(verdicts(report).values()) == {CANNOT}
+    problem = report.rows[-1].problems[0]
+    assert (problem.op, problem.misfit.kind, problem.places[0].layer) == (op, "python", "block")
+    assert problem.advice == f"Write {op} in block with other operations."
+
+
 def test_saving_and_restoring_is_no_reach_outside() -> None:
     """Every SavedModel with variables reads them."""
     kinds = {each.kind for each in tfkit.check_model(FIXTURES[-1].model).warnings}

@@ -17,9 +17,9 @@ from tests.served_models import echo_model, faulty_model, mixed_model, slow_mode
 from tfkit.arrays import Array
 from tfkit.compat.page import render_page
 from tfkit.compat.recorded import EVIDENCE
-from tfkit.compat.verify import VerifyReport
+from tfkit.compat.report import VerifyReport
 from tfkit.eas.messages import PredictRequest, encode_request, encode_response
-from tfkit.errors import InputError, SignatureError, UsageError
+from tfkit.errors import InputError, SignatureError, TensorFlowError, UsageError
 from tfkit.graph.attributes import bool_value, float_value, type_value
 from tfkit.lower.edit import Edit
 from tfkit.lower.model import lower_model
@@ -161,6 +161,59 @@ def test_every_signature_is_run_where_no_input_is_given(tmp_path: Path) -> None:
     assert {each.signature for each in one.rows[0].outputs} == {"halve"}
 
 
+def test_an_input_leads_to_the_signature_that_has_it() -> None:
+    model = mixed_model()
+    report = verify(model, reference=model, inputs=["0=[[1, 2], [3, 4]]"])
+    assert {each.signature for each in report.rows[0].outputs} == {"difference"}
+    assert [case.what for case in report.cases] == ["batch of 1", "2 rows"]
+    assert set(report.skipped) == {"serving_default", "halve"}
+    assert "not compared: signature halve, serving_default" in report.verdict
+    with pytest.raises(SignatureError, match="no signature of the model takes word and 0: difference takes"):
+        verify(model, inputs=['word=["a"]', "0=[[1, 2]]"])
+
+
+def test_a_signature_that_the_reference_does_not_answer_is_left_out_and_told(tmp_path: Path) -> None:
+    def answer(signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        if signature == "second":
+            raise TensorFlowError("it is tired")
+        return {"y": -inputs["x"]}
+
+    model = Crafted(3)
+    y = model.node("y", "Neg", ["x"], T=FLOAT)
+    for name in ("first", "second"):
+        model.signature(name, y=y)
+    folder = model.write(tmp_path / "model")
+    report = verify(folder, reference=answer)
+    assert report.passed
+    assert "not compared: signature second" in report.verdict
+    assert "fails on batch of 1 of signature 'second'" in report.skipped["second"]
+    with pytest.raises(InputError, match="it is tired"):
+        verify(folder, reference=answer, signature="second")
+
+
+def test_a_reference_with_other_names_is_refused_before_it_is_run(tmp_path: Path) -> None:
+    model = doubling(tmp_path / "model")
+    other = Crafted(3)
+    other.signature(z=other.node("z", "Neg", ["x"], T=FLOAT))
+    with pytest.raises(SignatureError, match="the reference gives z; the model gives y"):
+        verify(model, reference=other.write(tmp_path / "other"))
+    third = Crafted(3)
+    third.signature("only", y=third.node("y", "Neg", ["x"], T=FLOAT))
+    third.write(tmp_path / "third")
+    with pytest.raises(SignatureError, match="no signature 'serving_default': it has only"):
+        verify(model, reference=tmp_path / "third")
+
+
+def test_inputs_with_unequal_rows_are_refused(tmp_path: Path) -> None:
+    model = mixed_model()
+    options = {"reference": model, "signature": "difference"}
+    with pytest.raises(SignatureError, match="unequal numbers of rows: 0 2, a 3"):
+        verify(model, inputs=["a=[[1, 2], [3, 4], [5, 6]]", "0=[[1, 2], [3, 4]]"], **options)
+    report = verify(model, inputs=["a=[[1, 2], [3, 4], [5, 6]]", "0=[[1, 2]]"], **options)
+    assert [case.what for case in report.cases] == ["batch of 1", "3 rows"], "a single row goes with any number"
+    assert report.passed
+
+
 def test_outputs_that_do_not_vary_prove_nothing(tmp_path: Path) -> None:
     model = Crafted(3)
     model.signature(y=model.node("y", "ZerosLike", ["x"], T=FLOAT))
@@ -237,6 +290,7 @@ def test_a_reference_that_fails_is_no_row_but_the_end(tmp_path: Path) -> None:
     ("options", "error", "problem"),
     [
         ({"batch_sizes": (0,)}, UsageError, "batch sizes"),
+        ({"batch_sizes": (4,), "inputs": ["x=[[1, 2, 3]]"]}, SignatureError, "a batch of 4 .* 1 row of x given"),
         ({"atol": float("nan")}, UsageError, "atol nan"),
         ({"timeout_s": 0.0}, UsageError, "time-out of 0.0 s"),
         ({"signature": "other"}, SignatureError, "no signature 'other'"),
@@ -315,6 +369,19 @@ def test_the_page_holds_no_markup_of_the_model_s(tmp_path: Path) -> None:
     for markup in ("<script", "<b>", "http:", "https:", "src="):
         assert markup not in page
     assert page.count("<svg") == 1
+
+
+def test_the_page_says_when_with_what_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFKIT_HOME", str(tmp_path / "empty"))
+    model = doubling(tmp_path / "model")
+    report = verify(model, "installed", "tensorflow_cpu_1.1?", reference=model, inputs=["x=[[1, 2, 3]]"])
+    page = render_page(report)
+    assert f"tfkit {tfkit.__version__}, {report.created:%Y-%m-%d}" in page
+    assert "Inputs: x=[[1, 2, 3]]; what they leave out is random (seed 0)" in page
+    assert '<a href="#installed">installed</a>' in page
+    assert '<h2 id="installed">' in page
+    assert "on 1 of 4 processors" in page
+    assert "<td>tensorflow_cpu_1.12, tensorflow_cpu_1.14, tensorflow_cpu_1.15</td>" in page
 
 
 def test_dtypes_of_all_kinds_are_compared() -> None:

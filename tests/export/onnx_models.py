@@ -122,7 +122,10 @@ def texts(tf: Any) -> Any:
     )
 
     def serve(text: Any, number: Any) -> dict[str, Any]:
-        return {"value": floats.lookup(text), "name": names.lookup(number), "size": floats.size() + 0 * number[0]}
+        return {
+            "value": floats.lookup(text), "name": names.lookup(number), "size": floats.size() + 0 * number[0],
+            "is": text == "a", "is_not": tf.not_equal("grün", text),
+        }  # fmt: skip
 
     return [floats, names], serve
 

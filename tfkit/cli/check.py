@@ -11,12 +11,13 @@ from tfkit.cli.processors import ProcessorOptions
 from tfkit.errors import EXIT_VERDICT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tfkit.compat.check import CheckReport, Row
     from tfkit.compat.findings import Finding
 
 _SHOWN = 3
+_CPU, _GPU = "_cpu_", "_gpu_"
 
 
 def run(
@@ -28,7 +29,12 @@ def run(
         typer.Option("--signature", metavar="NAME", help="Check only what this needs.", show_default="all"),
     ] = None,
     tags: Annotated[str, typer.Option(help="Tag set of the SavedModel, separated by commas.")] = "serve",
-    strict: Annotated[bool, typer.Option("--strict", help="Count 'runs after lowering' as no.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Count 'runs after lowering' as no; without --processor every processor is asked for."
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all-problems", help="Show every problem and node, and what lowering does.")
     ] = False,
@@ -37,7 +43,7 @@ def run(
     """Say whether a model runs on EAS's processors: as it is, after lowering, or not, and why.
 
     Only the graph is read, and compared with what each TensorFlow has. Exits with 1 if a processor that was named
-    with --processor cannot run the model.
+    with --processor cannot run the model, or with --strict, if one that was named, or else any, cannot run it as it is.
 
     tfkit check build/model
 
@@ -49,19 +55,24 @@ def run(
     wanted = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
     report = check_model(model, processors=processors or (), tags=wanted, signatures=signatures)
     print_json(report.as_dict()) if as_json else _print_report(report, everything=everything)
-    if processors and not report.passes(strict=strict):
+    if (processors or strict) and not report.passes(strict=strict):
         raise typer.Exit(EXIT_VERDICT)
 
 
 def _print_report(report: CheckReport, *, everything: bool) -> None:
     from tfkit.cli.output import print_table, print_text
+    from tfkit.compat.check import LOWERED
 
     writer = f"TensorFlow {report.written_by}" if report.written_by else "an unknown TensorFlow"
     print_text(f"{report.model}: written by {writer}, {report.nodes} nodes")
-    print_table(("processor", "verdict", "why"), [(row.processor, row.verdict, _why(row)) for row in report.rows])
+    print_table(("processor", "verdict", "why"), list(_table_rows(report.rows)))
     for row in report.rows:
         for line in _details(row, everything=everything):
             print_text(line)
+    if any(row.verdict == LOWERED for row in report.rows):
+        print_text(
+            f"runs after lowering: tfkit export {report.model.parent} --processor NAME --output FOLDER writes it so"
+        )
     for row in report.rows:
         if row.derived:
             print_text(f"note: {row.processor}'s GPU kernels are taken to be those of {row.derived}")
@@ -69,6 +80,24 @@ def _print_report(report: CheckReport, *, everything: bool) -> None:
         users = ", ".join(warned.signatures) or "loading the model"
         nodes = ", ".join(warned.nodes if everything else warned.nodes[:1])
         print_text(f"warning: {warned.op} {warned.kind} ({nodes}; needed by {users}): {warned.text}")
+
+
+def _table_rows(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
+    """A line a processor; one for all GPU processors that say what their CPU twins say."""
+    cells = {row.processor: (row.verdict, _why(row)) for row in rows}
+    alike = [name for name, each in cells.items() if _GPU in name and cells.get(name.replace(_GPU, _CPU)) == each]
+    for name, each in cells.items():
+        if name not in alike:
+            yield name, *each
+    if alike:
+        every = [name for name in cells if _GPU in name]
+        stem, _, first = alike[0].partition(_GPU)
+        versions = (
+            "*"
+            if alike == every and len(alike) > 1
+            else ", ".join((first, *(each.partition(_GPU)[2] for each in alike[1:])))
+        )
+        yield f"{stem}{_GPU}{versions}", "as on cpu", ""
 
 
 def _why(row: Row) -> str:
@@ -81,6 +110,8 @@ def _why(row: Row) -> str:
 
 
 def _short(finding: Finding) -> str:
+    if finding.attribute:
+        return f"{finding.op}.{finding.attribute}"
     return f"{finding.op} ({finding.misfit.kind})" if finding.op else finding.misfit.text
 
 

@@ -184,9 +184,9 @@ def _print_report(report: VerifyReport, *, verbose: bool) -> None:
     for row in report.rows:
         shown = row.outputs if verbose else [each for each in row.outputs if not each.passed]
         if shown:
-            columns = ("output", "largest", "mean", "relative", "p99", "differ", "argmax")
+            of_outputs = ("output", "largest", "mean", "relative", "p99", "differ", "argmax")
             title = f"{row.ran.processor} (TensorFlow {row.ran.tensorflow})"
-            print_table(columns, list(map(_output_cells, shown)), title=title)
+            print_table(of_outputs, list(map(_output_cells, shown)), title=title)
         for output in shown:
             if not output.passed:
                 print_text(_difference(output))

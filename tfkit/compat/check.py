@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfkit.compat.findings import Finding, findings_after, findings_before
+from tfkit.compat.findings import Finding, findings_after, findings_before, findings_of_python
 from tfkit.compat.loading import blockers
 from tfkit.compat.outside import Warned, outside
 from tfkit.compat.written import LOADING, WrittenModel, read_written
@@ -154,13 +154,14 @@ def check_model(
     chosen = select_processors("*" if name == ALL else name for name in processors or (ALL,))
     written = _only(read_written(model, tags), signatures)
     flat, refusal = _flatten(model, tags, signatures)
+    python = findings_of_python(written)
     return CheckReport(
         written.file,
         written.metagraph.tags,
         written.metagraph.tensorflow_version,
         tuple(sorted(written.roots.keys() - {LOADING})),
         written.nodes,
-        tuple(_row(each.name, written, flat, refusal) for each in chosen),
+        tuple(_with_python(_row(each.name, written, flat, refusal), python) for each in chosen),
         outside(written),
     )
 
@@ -203,6 +204,15 @@ def _row(processor: str, written: WrittenModel, flat: FlatModel | None, refusal:
         problems=problems,
         rules=() if problems else tuple(_applied(result.applied.items())),
     )
+
+
+def _with_python(row: Row, python: tuple[Finding, ...]) -> Row:
+    """The row of a model that calls Python: it loads, and fails as soon as it is asked."""
+    if not python:
+        return row
+    ops = {each.op for each in python}
+    others = tuple(each for each in row.problems if each.op not in ops)
+    return replace(row, verdict=CANNOT, problems=(*python, *others), rules=())
 
 
 def _applied(counts: Iterable[tuple[str, int]]) -> Iterable[AppliedRule]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from tfkit.compat.loading import Blocker
+from tfkit.compat.outside import CALLS_PYTHON, outside
 from tfkit.compat.written import WrittenModel
 from tfkit.graph.nodes import Node
 from tfkit.lower.flat import FlatModel
@@ -43,6 +44,7 @@ class Finding:
         refusal: Why lowering does not help with it; empty if it was not tried.
         places: The nodes.
         solved: Whether lowering takes care of it.
+        attribute: The attribute that is at fault; empty if none is, or after lowering.
     """
 
     op: str
@@ -50,6 +52,7 @@ class Finding:
     refusal: str
     places: tuple[Place, ...]
     solved: bool
+    attribute: str = ""
 
     @property
     def advice(self) -> str:
@@ -69,6 +72,7 @@ class Finding:
         return {
             "op": self.op,
             "kind": self.misfit.kind,
+            "attribute": self.attribute,
             "reason": self.misfit.text,
             "since": self.misfit.since,
             "refusal": self.refusal,
@@ -93,7 +97,22 @@ def findings_before(blockers: Iterable[Blocker], model: WrittenModel) -> tuple[F
         names = (blocker.node, *model.callers(blocker.function))
         return Place(blocker.node, blocker.function, _layer(names), blocker.signatures)
 
-    return _group(blockers, lambda each: (each.op, each.misfit, ""), place, solved=True)
+    return _group(blockers, lambda each: (each.op, each.misfit, "", each.attribute), place, solved=True)
+
+
+def findings_of_python(model: WrittenModel) -> tuple[Finding, ...]:
+    """The operations that call a Python function, which is nowhere but in the process that wrote the model."""
+    return tuple(
+        Finding(
+            warned.op,
+            Misfit("python", f"{warned.op} calls a Python function, which no service holds"),
+            "",
+            tuple(Place(node, "", _layer([node]), warned.signatures) for node in warned.nodes),
+            solved=False,
+        )
+        for warned in outside(model)
+        if warned.kind == CALLS_PYTHON
+    )
 
 
 def findings_after(problems: Sequence[Problem], model: FlatModel) -> tuple[Finding, ...]:
@@ -112,21 +131,22 @@ def findings_after(problems: Sequence[Problem], model: FlatModel) -> tuple[Findi
             origin = origin.call
         return Place(problem.node, problem.function, _layer(names or [problem.node]), tuple(users.get(node, ())))
 
-    return _group(problems, lambda each: (each.op, each.misfit, each.refusal), place, solved=False)
+    return _group(problems, lambda each: (each.op, each.misfit, each.refusal, ""), place, solved=False)
 
 
 def _group(
     items: Iterable[_T],
-    key: Callable[[_T], tuple[str, Misfit, str]],
+    key: Callable[[_T], tuple[str, Misfit, str, str]],
     place: Callable[[_T], Place],
     *,
     solved: bool,
 ) -> tuple[Finding, ...]:
-    groups: dict[tuple[str, Misfit, str], list[Place]] = {}
+    groups: dict[tuple[str, Misfit, str, str], list[Place]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(place(item))
     return tuple(
-        Finding(op, misfit, refusal, tuple(places), solved) for (op, misfit, refusal), places in groups.items()
+        Finding(op, misfit, refusal, tuple(places), solved, attribute)
+        for (op, misfit, refusal, attribute), places in groups.items()
     )
 
 

@@ -28,6 +28,9 @@ _IGNORES_UNKNOWN = (2, 5)  # the first TensorFlow that logs attributes it does n
 _READS_FUNCTIONS = (1, 14)
 _XLA_CPU = " (PyPI's build would compile it for each shape, on its device XLA_CPU: nobody knows whether EAS's does)"
 
+# Why a node does not fit, and the attribute at fault; empty if none is.
+_Fault = tuple[Misfit, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
@@ -38,6 +41,7 @@ class Blocker:
         op: Its operation.
         function: The function it is in; empty for the main graph.
         misfit: Why.
+        attribute: The attribute that is at fault; empty if none is.
         signatures: The signatures that need it; none for what loading needs, or TensorFlow merely looks at.
     """
 
@@ -45,6 +49,7 @@ class Blocker:
     op: str
     function: str
     misfit: Misfit
+    attribute: str
     signatures: tuple[str, ...]
 
 
@@ -52,7 +57,7 @@ def blockers(model: WrittenModel, target: Target) -> Iterator[Blocker]:
     """What keeps a TensorFlow from loading a model as it is, and running every signature of it."""
     if model.min_consumer > target.graph_version:
         text = f"the graph asks for GraphDef version {model.min_consumer}, TensorFlow {target.minor} has "
-        yield Blocker("", "", "", Misfit("graph", f"{text}{target.graph_version}"), ())
+        yield Blocker("", "", "", Misfit("graph", f"{text}{target.graph_version}"), "", ())
     loads_functions = target.version >= _READS_FUNCTIONS
     reach = model.reach(stateful=not loads_functions)
     seen = set().union(*(each.functions for each in reach.values()))
@@ -61,9 +66,9 @@ def blockers(model: WrittenModel, target: Target) -> Iterator[Blocker]:
     checker = _Checker(target, model)
     for body in (model.main, *(model.functions[name] for name in sorted(seen))):
         users = {name for name, each in reach.items() if body.name in each.functions}
-        for node, misfit in checker.misfits(body, runs=bool(users), stateful=not loads_functions):
+        for node, (misfit, attribute) in checker.misfits(body, runs=bool(users), stateful=not loads_functions):
             needed = users or {name for name, each in reach.items() if not body.name and node.name in each.main}
-            yield Blocker(node.name, node.op, body.name, misfit, tuple(sorted(needed - {LOADING})))
+            yield Blocker(node.name, node.op, body.name, misfit, attribute, tuple(sorted(needed - {LOADING})))
 
 
 class _Checker:
@@ -78,8 +83,8 @@ class _Checker:
         self._kernels: dict[tuple[Any, ...], Misfit | None] = {}
         self._required: dict[str, tuple[str, ...]] = {}
 
-    def misfits(self, body: Body, *, runs: bool, stateful: bool) -> Iterator[tuple[WrittenNode, Misfit]]:
-        """The nodes of a body that do not fit, each with the first reason.
+    def misfits(self, body: Body, *, runs: bool, stateful: bool) -> Iterator[tuple[WrittenNode, _Fault]]:
+        """The nodes of a body that do not fit, each with the first reason and the attribute that it is about.
 
         Args:
             body: The main graph, all of which is checked, or a function.
@@ -93,15 +98,15 @@ class _Checker:
             op = self._table.op(node.op)
             if op is None:
                 text = f"TensorFlow {self._target.minor} has no op {node.op}"
-                yield node, Misfit("op", text, first_with(node.op))
+                yield node, (Misfit("op", text, first_with(node.op)), "")
                 continue
-            misfit = next(self._shape_misfits(node, op), None)
-            if misfit is None and (not body.name or node.name in running):
-                misfit = next(self._run_misfits(node, op), None)
-            if misfit is not None:
-                yield node, misfit
+            fault = next(self._shape_misfits(node, op), None)
+            if fault is None and (not body.name or node.name in running):
+                fault = next(self._run_misfits(node, op), None)
+            if fault is not None:
+                yield node, fault
 
-    def _shape_misfits(self, node: WrittenNode, op: Op) -> Iterator[Misfit]:
+    def _shape_misfits(self, node: WrittenNode, op: Op) -> Iterator[_Fault]:
         """What makes a node impossible to read at all."""
         attrs = node.attrs
         if op.name not in self._required:
@@ -109,7 +114,7 @@ class _Checker:
         for name in self._required[op.name]:
             if name not in attrs:
                 text = f"{op.name} of TensorFlow {self._target.minor} needs an attribute {name}"
-                yield Misfit("attribute", text)
+                yield Misfit("attribute", text), name
                 return
         wanted = len(op.inputs)
         if any(each.number_attr or each.type_list_attr for each in op.inputs):
@@ -117,9 +122,9 @@ class _Checker:
             wanted = sum(count_of(argument, attrs) for argument in op.inputs)
         if wanted != node.inputs:
             text = f"{op.name} takes {wanted} inputs in TensorFlow {self._target.minor}, this one has {node.inputs}"
-            yield Misfit("input", text)
+            yield Misfit("input", text), ""
 
-    def _run_misfits(self, node: WrittenNode, op: Op) -> Iterator[Misfit]:
+    def _run_misfits(self, node: WrittenNode, op: Op) -> Iterator[_Fault]:
         """What keeps a node from being run."""
         minor = self._target.minor
         for name, value in node.attrs.items():
@@ -128,16 +133,16 @@ class _Checker:
                 if name[0] != "_" and (self._strict or not self._target.may_drop(op.name, name, value)):
                     without = "" if self._strict else ", which does without it"
                     text = f"{op.name} has no attribute {name} in TensorFlow {minor}{without}"
-                    yield Misfit("attribute", text, first_with(op.name, name))
+                    yield Misfit("attribute", text, first_with(op.name, name)), name
             elif (attribute.allowed or attribute.minimum is not None) and (problem := attribute.problem(value)):
-                yield Misfit(
-                    "attribute", f"{op.name} of TensorFlow {minor}: {problem}", first_allowing(op, name, value)
-                )
+                text = f"{op.name} of TensorFlow {minor}: {problem}"
+                yield Misfit("attribute", text, first_allowing(op, name, value)), name
         if op.deprecated is not None and op.deprecated <= self._producer:
             advice = f": {op.advice}" if op.advice else ""
-            yield Misfit("op", f"TensorFlow {minor} has {op.name} for graphs before version {op.deprecated}{advice}")
+            text = f"TensorFlow {minor} has {op.name} for graphs before version {op.deprecated}{advice}"
+            yield Misfit("op", text), ""
         if (misfit := self._kernel_misfit(node, op)) is not None:
-            yield misfit
+            yield misfit, ""
 
     def _kernel_misfit(self, node: WrittenNode, op: Op) -> Misfit | None:
         types = op.types_of(node.attrs)

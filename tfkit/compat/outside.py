@@ -29,10 +29,11 @@ _SUMMARIES = (
     "ScalarSummary", "HistogramSummary", "ImageSummary", "AudioSummary", "AudioSummaryV2", "TensorSummary",
     "TensorSummaryV2", "MergeSummary",
 )  # fmt: skip
+CALLS_PYTHON = "calls Python"
 _KINDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "reads files": (_READS, "a service has only what is in the model's folder"),
     "writes files": (_WRITES, "a service may have no disk to write to"),
-    "calls Python": (_PYTHON, "no service holds the function: TensorFlow refuses to run it"),
+    CALLS_PYTHON: (_PYTHON, "no service holds the function: TensorFlow refuses to run it"),
     "prints": (_PRINTS, "each request writes to the service's log"),
     "makes summaries": (_SUMMARIES, "they are for training, and cost time"),
 }

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from string import Template
 
+from tfkit import __version__
 from tfkit.compat.compare import DECADES, PERCENTILES, Errors, OutputResult
 from tfkit.compat.recorded import Case
 from tfkit.compat.report import VerifyReport, VerifyRow
+from tfkit.compat.running import MISSING
 
 _BAR_WIDTH, _BAR_GAP, _HEIGHT, _LABELS = 30, 4, 70, 16
 
@@ -25,7 +27,8 @@ h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem } h3 { font-si
 table { border-collapse: collapse } td, th { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top }
 th { font-weight: 600; border-bottom: 1px solid #c5ccd6 } td { font-variant-numeric: tabular-nums }
 .good { color: #12703f } .bad { color: #b3261e } .verdict { font-size: 1.1rem; font-weight: 600 }
-pre { white-space: pre-wrap; background: #f3f5f8; padding: .6rem } svg { display: block; margin: .4rem 0 1rem }
+pre { white-space: pre-wrap; background: #f3f5f8; padding: .6rem } svg { display: block }
+figure { margin: .4rem 0 1rem } figcaption { font-size: .85rem; color: #44505f } a { color: #24527a }
 rect { fill: #3b6ea8 } text { font: 11px system-ui, sans-serif; fill: #44505f; text-anchor: middle }
 </style>
 </head>
@@ -41,24 +44,33 @@ def render_page(report: VerifyReport) -> str:
     return _PAGE.substitute(title=escape(f"tfkit verify: {report.model.name}"), body="\n".join(_body(report)))
 
 
+class _Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
 def _body(report: VerifyReport) -> Iterator[str]:
     yield f"<h1>{escape(str(report.model))}</h1>"
-    kind = "good" if report.passed else "bad"
-    yield f'<p class="verdict {kind}">{"passed" if report.passed else "failed"}: {escape(report.verdict)}</p>'
-    for note in report.notes:
+    yield f'<p class="verdict">{_verdict("passed" if report.passed else "failed", good=report.passed)}: '
+    yield f"{escape(report.verdict)}</p>"
+    yield f"<p>tfkit {__version__}, {report.created:%Y-%m-%d %H:%M} UTC. Inputs: {escape(report.inputs_from)}.</p>"
+    for note in (*(f"signature {name} was not compared: {why}" for name, why in report.skipped.items()), *report.notes):
         yield f"<p>{escape(note)}</p>"
     yield "<h2>Runtimes</h2>"
     columns = ("processor", "TensorFlow", "result", "load ms", "first run ms", "later runs ms")
-    yield from _table(columns, (_runtime_cells(row) for row in report.rows))
-    for row in report.rows:
+    present = [row for row in report.rows if row.status != MISSING]
+    yield from _table(columns, (*map(_runtime_cells, present), *_missing_cells(report)))
+    for row in present:
         if row.ran.reason:
-            yield f"<h3>{escape(row.ran.processor)}: {escape(row.status)}</h3><pre>{escape(row.ran.reason)}</pre>"
-    yield f"<h2>Cases</h2><p>Seed {report.seed}.</p>"
+            yield f"<h3{_anchor(row)}>{escape(row.ran.processor)}: {escape(row.status)}</h3>"
+            yield f"<pre>{escape(row.ran.reason)}</pre><p>{escape(row.ran.hint)}</p>"
+    yield "<h2>Cases</h2>"
     cells = ((str(number), each.signature, each.what, _shapes(each)) for number, each in enumerate(report.cases))
     yield from _table(("case", "signature", "what", "inputs"), cells)
     for row in report.rows:
         if row.outputs:
-            yield f"<h2>{escape(row.ran.processor)}</h2>"
+            yield f"<h2{_anchor(row)}>{escape(row.ran.processor)}</h2>"
         for output in row.outputs:
             yield from _output(output)
 
@@ -67,16 +79,34 @@ def _shapes(case: Case) -> str:
     return ", ".join(f"{name} {list(array.shape)}" for name, array in case.inputs.items())
 
 
+def _anchor(row: VerifyRow) -> str:
+    return f' id="{escape(row.ran.processor)}"'
+
+
+def _verdict(text: str, *, good: bool) -> _Html:
+    return _Html(f'<span class="{"good" if good else "bad"}">{escape(text)}</span>')
+
+
 def _runtime_cells(row: VerifyRow) -> tuple[str, ...]:
     latency = row.ran.latency
     times = (latency.load_ms, latency.cold_ms, latency.warm_ms) if latency is not None else ()
-    return (row.ran.processor, row.ran.tensorflow, row.status, *(f"{value:.2f}" for value in times))
+    name = escape(row.ran.processor)
+    linked = _Html(f'<a href="#{name}">{name}</a>') if row.outputs or row.ran.reason else row.ran.processor
+    result = _verdict(row.status, good=not row.failed)
+    return (linked, row.ran.tensorflow, result, *(f"{value:.2f}" for value in times))
+
+
+def _missing_cells(report: VerifyReport) -> Iterator[tuple[str, ...]]:
+    """One line for all that is not installed."""
+    if report.missing:
+        named = any(row.failed for row in report.rows if row.status == MISSING)
+        yield (", ".join(report.missing), "", _verdict(MISSING, good=False) if named else MISSING)
 
 
 def _output(output: OutputResult) -> Iterator[str]:
-    kind = "good" if output.passed else "bad"
+    result = _verdict("passed" if output.passed else "differs", good=output.passed)
     title = f"{output.signature}: {output.name} ({output.dtype.short_name})"
-    yield f'<h3>{escape(title)} <span class="{kind}">{"passed" if output.passed else "differs"}</span></h3>'
+    yield f"<h3>{escape(title)} {result}</h3>"
     if output.problem:
         yield f"<p>{escape(output.problem)}</p>"
         return
@@ -88,9 +118,7 @@ def _output(output: OutputResult) -> Iterator[str]:
     if not output.finite_alike:
         parts.append("NaN or infinities are elsewhere than in the reference")
     if (worst := output.worst) is not None:
-        parts.append(
-            f"worst: case {worst.case}, index {list(worst.index)}: came {worst.came}, expected {worst.expected}"
-        )
+        parts.append(f"worst: {worst.what}, index {list(worst.index)}: came {worst.came}, expected {worst.expected}")
     yield f"<p>{escape('; '.join(parts))}.</p>"
     if output.absolute is not None and output.relative is not None:
         columns = ("error", "largest", "mean", *(f"{share}%" for share in PERCENTILES))
@@ -110,7 +138,11 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 
 def _row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{_as_html(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _as_html(cell: str) -> str:
+    return cell if isinstance(cell, _Html) else escape(cell)
 
 
 def _histogram(counts: Sequence[int]) -> str:
@@ -127,8 +159,9 @@ def _histogram(counts: Sequence[int]) -> str:
             bars.append(f'<text x="{middle}" y="{top - 3}">{count}</text>')
         bars.append(f'<text x="{middle}" y="{_LABELS + _HEIGHT + 13}">{_decade(place, len(counts))}</text>')
     width, height = len(counts) * step, _HEIGHT + 2 * _LABELS
-    label = "Relative errors by decade"
-    return f'<svg width="{width}" height="{height}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
+    label = "Values by their relative error, |came - expected| / |expected|: one bar a decade"
+    picture = f'<svg width="{width}" height="{height}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
+    return f"<figure><figcaption>{label}</figcaption>{picture}</figure>"
 
 
 def _decade(place: int, count: int) -> str:

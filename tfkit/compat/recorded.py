@@ -20,6 +20,7 @@ from tfkit.warmup.files import read_warmup
 
 EVIDENCE = Path("assets.extra", "tfkit")
 REPORT = "export.json"
+RECORDED = "recorded"  # what a recorded case is called, with its number
 _REQUEST, _RESPONSE = ".request.bin", ".response.bin"
 
 
@@ -96,4 +97,4 @@ def _read(path: Path) -> Case:
         raise MissingError(f"{beside} may not be read: permission denied") from None
     except MessageError as error:
         raise MessageError(f"{beside}: {error.message}", hint=error.hint) from None
-    return Case(request.signature_name, request.inputs, response.outputs, f"recorded {number}")
+    return Case(request.signature_name, request.inputs, response.outputs, f"{RECORDED} {number}")

@@ -10,10 +10,10 @@ from typing import Any
 
 from tfkit.arrays import Array
 from tfkit.compat.compare import OutputResult
-from tfkit.compat.recorded import Case
+from tfkit.compat.recorded import RECORDED, Case
 from tfkit.compat.running import MISSING, Latency, Ran
 
-_SHOWN = 3
+_SHOWN, _MOST_TEXT = 3, 100
 PASSED, DIFFERS, BASELINE = "passed", "differs", "baseline"
 
 
@@ -93,6 +93,16 @@ class VerifyReport:
         return self.compared > 0 and not self.alike and not any(row.failed for row in self.rows)
 
     @property
+    def inputs_from(self) -> str:
+        """Where the inputs are from, for people."""
+        if self.given:
+            given = ", ".join(map(_shortened, self.given))
+            return f"{given}; what they leave out is random (seed {self.seed})"
+        if any(case.what.startswith(RECORDED) for case in self.cases):
+            return "recorded with the source's outputs"
+        return f"random (seed {self.seed})"
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The processors that are not installed."""
         return tuple(row.ran.processor for row in self.rows if row.status == MISSING)
@@ -146,6 +156,10 @@ class VerifyReport:
             "skipped_signatures": dict(self.skipped),
             "notes": list(self.notes),
         }
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
 def _case_dict(case: Case) -> dict[str, Any]:

@@ -77,6 +77,11 @@ class Settings:
         return Runtime(processor, device=self.device, timeout_s=self.timeout_s)
 
 
+def is_present(processor: str) -> bool:
+    """Whether a processor's TensorFlow is here; of the one beside tfkit only loading it tells."""
+    return processor == INSTALLED or is_installed(find_processor(processor))
+
+
 def run_cases(model: Path, processor: str, cases: Sequence[Case], settings: Settings) -> Ran:
     """Loads a model in a processor's TensorFlow, in a process of its own, and runs the cases.
 
@@ -86,7 +91,7 @@ def run_cases(model: Path, processor: str, cases: Sequence[Case], settings: Sett
         cases: What to run.
         settings: How.
     """
-    if processor != INSTALLED and not is_installed(find_processor(processor)):
+    if not is_present(processor):
         return Ran(processor, status=MISSING, reason=f"tfkit runtime install {processor}")
     version, status = "", NO_LOAD
     try:

@@ -22,7 +22,7 @@ from tfkit.compat.references import (
     recorded_cases,
 )
 from tfkit.compat.report import BASELINE, DIFFERS, PASSED, VerifyReport, VerifyRow
-from tfkit.compat.running import RAN, Ran, Settings, run_cases
+from tfkit.compat.running import RAN, Ran, Settings, is_present, run_cases
 from tfkit.compat.written import read_written
 from tfkit.eas.structure import is_predict
 from tfkit.errors import InputError, UsageError
@@ -76,7 +76,7 @@ def verify_model(
         tags: The metagraph's tags.
         device: Where to compute: ``cpu``, ``gpu`` or ``auto``.
         reference_name: What to call the reference in the report; by default its path.
-        progress: Told the name of each processor before it is run.
+        progress: Told the name of each processor that is installed before it is run.
 
     Returns:
         The comparison; a runtime that fails is a row of it.
@@ -104,7 +104,7 @@ def verify_model(
     )
     rows = []
     for processor, path in ({found.baseline: first} | models if found.baseline == INSTALLED else models).items():
-        if progress is not None:
+        if progress is not None and is_present(processor):
             progress(processor)
         ran = run_cases(path, processor, found.cases, settings)
         rows.append(_row(ran, found, limits, required=processor in processors))

@@ -52,17 +52,18 @@ def read_each(model: FlatModel) -> dict[str, Tensor]:
     return read
 
 
-def freeze(model: FlatModel, values: Mapping[str, Array]) -> None:
+def freeze(model: FlatModel, values: Mapping[str, Array], variables: Mapping[str, Node] | None = None) -> None:
     """Makes constants of the variables; what restores them goes.
 
     Args:
         model: The model; it is changed.
         values: The variables' values by the names of their nodes.
+        variables: The variables by the names of their nodes; by default those that the checkpoint holds.
 
     Raises:
         ModelError: The model changes a variable when it runs, or does with it what cannot be done with a constant.
     """
-    frozen = variables_of(model)
+    frozen = variables_of(model) if variables is None else variables
     _forget_restoring(model)
     users = _users(model)
     needed = _needed([*_ends(model), *model.init])

@@ -37,15 +37,15 @@ def move(tf: Any, x: Any, y: Any) -> Any:
     return [
         tf.where(x > y, x, y), tf.transpose(x), tf.concat([x, y], 0), tf.stack([x, y]), tf.pad(x, [[1, 0], [0, 2]]),
         tf.gather(x, [1, 0]), x[:, 1], tf.tile(x, [2, 1]), tf.one_hot([1, 2], 3, x[0, 0], y[0, 0]),
-        *tf.unstack(x, axis=1), tf.scatter_nd([[1], [1]], x[:2], [3, 3]), tf.where(x), tf.unique(x[:, 0])[0], tf.zeros_like(x),
-        tf.reverse(x, [0]),
+        *tf.unstack(x, axis=1), tf.scatter_nd([[1], [1]], x[:2], [3, 3]), tf.where(x), tf.unique(x[:, 0])[0],
+        tf.zeros_like(x), tf.reverse(x, [0]),
         tf.tensor_scatter_nd_update(x, [[1]], y[:1]), tf.broadcast_to(x[0], [4, 3]),
     ]  # fmt: skip
 
 
 def divide(tf: Any, x: Any, y: Any) -> Any:
     divisor = tf.maximum(y, tf.ones_like(y))
-    return [x // divisor, x % divisor, divisor // y[:1, :1], tf.truncatediv(y, divisor), tf.truncatemod(x, divisor)]
+    return [x // divisor, x % divisor, divisor // y[:1, :1], tf.raw_ops.TruncateDiv(x=y, y=divisor)]
 
 
 def calls(dtype: str) -> list[tuple[Any, Any]]:

@@ -86,12 +86,16 @@ def test_volumes_with_channels_first(prove: Prove) -> None:
 
 
 def blocks(tf: Any, images: Any) -> Any:
-    deep = tf.raw_ops.SpaceToDepth(input=images, block_size=2, data_format="NCHW")
-    return deep, tf.raw_ops.DepthToSpace(input=deep * 2, block_size=2, data_format="NCHW")
+    def both(images: Any) -> Any:
+        deep = tf.raw_ops.SpaceToDepth(input=images, block_size=2, data_format="NCHW")
+        return deep, tf.raw_ops.DepthToSpace(input=deep * 2, block_size=2, data_format="NCHW")
+
+    # The installed TensorFlow has no kernels for it on CPUs, but its compiler has.
+    return tf.function(both, jit_compile=True)(images)
 
 
 def test_blocks_of_pixels_with_channels_first(prove: Prove) -> None:
-    prove(blocks, *[(floats(size, 3, 4, 6),) for size in (1, 3)], processors=CPU_PROCESSORS)
+    prove(blocks, *[(floats(size, 3, 4, 6),) for size in (1, 3)], processors=CPU_PROCESSORS, inside=False)
 
 
 def grouped_channels_first(tf: Any, images: Any, filters: Any) -> Any:
@@ -103,10 +107,6 @@ def test_groups_of_channels_that_are_first(prove: Prove) -> None:
     prove(grouped_channels_first, *calls, processors=CPU_PROCESSORS, tolerance=1e-5)
 
 
-def grouped_volumes(tf: Any, volumes: Any, filters: Any) -> Any:
-    return tf.nn.conv3d(volumes, filters, [1, 1, 2, 1, 1], "SAME")
-
-
 @pytest.mark.parametrize("channels", [2, 6])
 def test_groups_of_unknown_channels(prove: Prove, channels: int) -> None:
     """How many groups there are is seen when the model runs; mostly it is one."""
@@ -115,27 +115,14 @@ def test_groups_of_unknown_channels(prove: Prove, channels: int) -> None:
     prove(grouped, *calls, shapes=shapes, processors=CPU_PROCESSORS, tolerance=1e-5)
 
 
-def test_groups_of_unknown_channels_of_volumes(prove: Prove) -> None:
-    shapes = [(None,) * 5, (3, 2, 3, 2, 6)]
-    calls = [(floats(size, 4, 5, 3, 4), floats(3, 2, 3, 2, 6)) for size in (1, 2)]
-    prove(grouped_volumes, *calls, shapes=shapes, processors=CPU_PROCESSORS, tolerance=1e-5)
-
-
 def test_channels_that_make_no_whole_groups_are_an_error(prover: Prover, tmp_path: Path) -> None:
     shapes = [(None, None, None, None), (3, 3, 2, 6)]
     prover.fails(tmp_path, grouped, (floats(1, 8, 9, 5), floats(3, 3, 2, 6)), shapes=shapes, match="")
 
 
-@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-@pytest.mark.parametrize("padding", ["SAME", "VALID"])
-def test_transposed_convolutions(prove: Prove, layout: str, padding: str) -> None:
-    calls = [(floats(size, 5, 6, 3), floats(3, 2, 4, 3)) for size in (1, 3)]
-    prove(partial(transposed, layout, padding), *calls, processors=CPU_PROCESSORS, tolerance=1e-5)
-
-
 def transposed(layout: str, padding: str, tf: Any, images: Any, filters: Any) -> Any:
     size = tf.shape(images)[0]
-    wide = {"SAME": (10, 18), "VALID": (13, 20)}[padding]
+    wide = {"SAME": (10, 18), "VALID": (12, 18)}[padding]
     results = []
     for strides, gaps, sizes in [((2, 3), (1, 1), wide), ((1, 1), (2, 3), (5, 6) if padding == "SAME" else (9, 9))]:
         shape, each = [size, *sizes, 4], {"strides": [1, *strides, 1], "dilations": [1, *gaps, 1]}
@@ -146,3 +133,22 @@ def transposed(layout: str, padding: str, tf: Any, images: Any, filters: Any) ->
         given = {"input_sizes": shape, "filter": filters, "padding": padding, "data_format": layout, **each}
         results.append(tf.raw_ops.Conv2DBackpropInput(out_backprop=values, **given))
     return results
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_transposed_convolutions(prove: Prove, layout: str, padding: str) -> None:
+    calls = [(floats(size, 5, 6, 3), floats(3, 2, 4, 3)) for size in (1, 3)]
+    prove(partial(transposed, layout, padding), *calls, processors=CPU_PROCESSORS, tolerance=1e-5)
+
+
+def volumes_with_gaps(tf: Any, volumes: Any, filters: Any) -> Any:
+    given = {"strides": [1] * 5, "padding": "SAME", "dilations": [1, 2, 1, 3, 1]}
+    made = tf.raw_ops.Conv3D(input=volumes, filter=filters, **given)
+    shape = tf.shape(volumes)
+    return made, tf.raw_ops.Conv3DBackpropInputV2(input_sizes=shape, filter=filters, out_backprop=made, **given)
+
+
+def test_volumes_with_gaps(prove: Prove) -> None:
+    calls = [(floats(size, 5, 4, 6, 2), floats(2, 3, 2, 2, 3)) for size in (1, 3)]
+    prove(volumes_with_gaps, *calls, processors=CPU_PROCESSORS, tolerance=1e-5, inside=False)

@@ -61,6 +61,19 @@ def test_no_updates_and_no_rows(prove: Prove, dtype: str) -> None:
     prove(update, *calls, processors=OF_TENSORFLOW_1)
 
 
+def extremes(tf: Any, tensor: Any, indices: Any, updates: Any) -> Any:
+    return tf.tensor_scatter_nd_max(tensor, indices, updates), tf.tensor_scatter_nd_min(tensor, indices, updates)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_extremes_of_what_is_no_number(prove: Prove, dtype: str) -> None:
+    """What is NaN stays, and is put nowhere; infinities are numbers like others."""
+    tensor = np.array([np.nan, 1, 1, np.nan, 2, -np.inf, np.inf, -np.inf, -np.inf, np.inf], dtype)
+    indices = np.array([[0], [1], [1], [2], [2], [3], [4], [5], [6], [7], [8]])
+    updates = np.array([3, np.nan, 5, 5, np.nan, np.nan, np.nan, -np.inf, np.inf, np.nan, 7], dtype)
+    prove(extremes, (tensor, indices, updates), (tensor, indices[:3], updates[:3]), processors=OF_TENSORFLOW_1)
+
+
 def one_way(way: str, tf: Any, tensor: Any, indices: Any, updates: Any) -> Any:
     return getattr(tf.raw_ops, f"TensorScatter{way}")(tensor=tensor, indices=indices, updates=updates)
 

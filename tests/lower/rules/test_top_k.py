@@ -26,10 +26,11 @@ def approximate(tf: Any, values: Any) -> Any:
     return tf.math.approx_max_k(values, 3, recall_target=0.5)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int32", "uint32", "uint64", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "int32", "int8", "uint64"])
 def test_counts_and_indices(prove: Prove, dtype: str) -> None:
+    """Branches of TensorFlow 1.12 take no uint64."""
     calls = [(RANDOM.integers(0, 120, (2, size)).astype(dtype), np.int32(size - 4)) for size in (4, 9)]
-    prove(all_types, *calls, processors=CPU_PROCESSORS)
+    prove(all_types, *calls, processors=CPU_PROCESSORS, inside=dtype != "uint64")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

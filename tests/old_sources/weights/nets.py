@@ -1,4 +1,4 @@
-"""The models whose weights old versions wrote here, as their author would build them again with the Keras that there is.
+"""The models whose weights old versions wrote here, as their author would build them again with any Keras.
 
 ``write_fixtures.py`` builds them with the old Keras; the tests give this file to ``tfkit export --model nets.py:NAME``.
 Written for Python 3.6.

@@ -27,6 +27,7 @@ import numpy as np
 
 from tfkit.arrays import Array
 from tfkit.errors import InputError, MissingError, ModelError
+from tfkit.export.live.h5_probe import survives
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 TOP_LEVEL = "top_level_model_weights"  # weights that the model itself holds, since tf.keras 2.6
@@ -124,22 +125,15 @@ def read_h5(path: Path) -> H5File:
     return found
 
 
-def has_config(path: Path) -> bool:
-    """Whether a file holds a model's configuration: without one it is weights alone.
-
-    Raises:
-        ModelError: It is damaged.
-    """
-    with opened_h5(path) as file:
-        return _CONFIG in file.attrs
-
-
 @contextmanager
 def opened_h5(path: Path) -> Iterator[Any]:
     """The file, to read; what goes wrong meanwhile is damage."""
     import h5py
 
     try:
+        problem = survives(path)
+        if problem:
+            raise _damaged(path, problem)
         with h5py.File(path, "r") as file:
             yield file
     except PermissionError as error:

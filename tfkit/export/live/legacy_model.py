@@ -16,6 +16,8 @@ from tfkit.export.live.model import ModelOutput, as_array, check_dense
 from tfkit.export.names import Port, is_scope_name, scope_name, unique_names
 from tfkit.tensors import DType, TensorSpec
 
+_CUDNN_FLAG = "_could_use_gpu_kernel"  # tf_keras/src/layers/rnn/lstm.py, gru.py
+
 
 def import_tf_keras() -> Any:
     """tf-keras, imported when a model needs it.
@@ -73,7 +75,8 @@ class LegacyModel:
         Raises:
             ModelError: An output is no dense tensor.
         """
-        result = self._model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
+        with plain_recurrence(self._model):
+            result = self._model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
         leaves = self._tf.nest.flatten(result)
         keys = sorted(result) if isinstance(result, Mapping) and len(result) == len(leaves) else None
         names = unique_names(keys or self._model.output_names)
@@ -105,6 +108,23 @@ class LegacyModel:
         with quiet_logs():
             outputs = self.call([self._tf.convert_to_tensor(array) for array in arrays])
         return {output.port.name: as_array(self._tf.convert_to_tensor(output.tensor)) for output in outputs}
+
+
+@contextmanager
+def plain_recurrence(model: Any) -> Iterator[None]:
+    """Lets LSTMs and GRUs of tf-keras compute as on a CPU, and nothing else, in the block.
+
+    Otherwise they are traced for cuDNN as well, with gradients, which takes many times as long and gives a graph to
+    match; what a CPU computes is the same.
+    """
+    recurrent = [layer for layer in model._flatten_layers() if getattr(layer, _CUDNN_FLAG, False)]  # noqa: SLF001
+    for layer in recurrent:
+        setattr(layer, _CUDNN_FLAG, False)
+    try:
+        yield
+    finally:
+        for layer in recurrent:
+            setattr(layer, _CUDNN_FLAG, True)
 
 
 def _dtype(tensor: Any, port: str) -> DType:

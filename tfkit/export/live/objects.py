@@ -12,7 +12,7 @@ from tfkit.errors import ModelError, UsageError
 from tfkit.export.live.frameworks import Frameworks
 from tfkit.export.live.functions import FunctionModel, function_name, is_function, module_models, sample_spec
 from tfkit.export.live.keras_model import KerasModel
-from tfkit.export.live.legacy_model import LegacyModel
+from tfkit.export.live.legacy_model import LegacyModel, plain_recurrence
 from tfkit.export.live.model import LiveModel
 from tfkit.tensors import DEFAULT_SIGNATURE
 
@@ -57,14 +57,20 @@ def _legacy_model(frameworks: Frameworks, model: Any, samples: Mapping[str, Arra
     tf, arguments = frameworks.tf, inspect.signature(model.call).parameters
     known = _first_call(model) if not samples else None
     if known is not None:
-        function = tf.function(lambda *args: model(*args, training=False), input_signature=known)
+
+        def call_as_before(*tensors: Any) -> Any:
+            with plain_recurrence(model):
+                return model(*tensors, training=False)
+
+        function = tf.function(call_as_before, input_signature=known)
         return FunctionModel(frameworks, function, str(model.name), holder=model)
     if samples and set(samples) <= set(arguments):
         first = next(iter(arguments))
         specs = {name: sample_spec(frameworks, name, array) for name, array in samples.items()}
 
         def call(**given: Any) -> Any:
-            return model(given.pop(first), **given, training=False)
+            with plain_recurrence(model):
+                return model(given.pop(first), **given, training=False)
 
         function = tf.function(call).get_concrete_function(**specs)
         return FunctionModel(frameworks, function, str(model.name), holder=model)

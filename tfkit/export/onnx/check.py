@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tfkit.export.selfcheck import Limits, batch_size, compare_sample
 from tfkit.tensors import Signature
 
 _SILENT = 4  # onnxruntime's log levels end with "fatal"
+_PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|h):\d+ |\S*::\S+\(.*?\)\S* |\[with .*?\] ")
 _VERDICT_HINT = (
     "tf2onnx converts something in this model to what computes something else; a SavedModel of it is not concerned. "
     "Allow a small difference with --atol and --rtol, or try another --opset."
@@ -87,9 +89,15 @@ class OnnxRuntime:
 
     def _failed(self, what: str, error: Exception) -> TensorFlowError:
         return TensorFlowError(
-            f"ONNX Runtime {self.version} does not {what} what was written: {first_line(error)}",
+            f"ONNX Runtime {self.version} does not {what} what was written: {_told(error)}",
             hint="Another --opset may help, or a change to the layer that it names.",
         )
+
+
+def _told(error: Exception) -> str:
+    """What ONNX Runtime says, without its codes and the places in its own code and on this machine."""
+    line = first_line(error).rpartition("Status Message: ")[2].rpartition(" failed:")[2]
+    return _PLACES.sub("", line).strip()
 
 
 def check_onnx(path: Path, signature: Signature, samples: Sequence[Case], limits: Limits, seed: int) -> SelfCheck:

@@ -18,7 +18,7 @@ from tfkit.export.onnx.tables import Table
 
 LABELS = "ai.onnx.ml"
 # TensorProto.DataType
-_FLOAT, _INT32, _INT64, _FLOAT16, _DOUBLE = 1, 6, 7, 10, 11
+_FLOAT, _INT32, _INT64, _STRING, _FLOAT16, _DOUBLE = 1, 6, 7, 8, 10, 11
 _FLOATS = frozenset((_FLOAT, _FLOAT16, _DOUBLE))
 _WHOLE = frozenset((_INT32, _INT64))
 # ONNX calls two of them otherwise.
@@ -39,6 +39,7 @@ def handlers(tables: Mapping[str, Table], registered: Mapping[str, Any]) -> dict
         "FloorMod": partial(_floor_mod, registered["FloorMod"]),
         "FloorDiv": partial(_floor_div, registered["FloorDiv"]),
         **{op: partial(_compare, registered[op]) for op in _COMPARISONS},
+        **{op: partial(_same, registered[op]) for op in ("Equal", "NotEqual")},
     }
     return {op: (handler, []) for op, handler in own.items()}
 
@@ -89,6 +90,40 @@ def _compare(otherwise: Any, graph: Any, node: Any, name: str, args: Any) -> Non
         _hand_on(otherwise, graph, node)
         return
     node.type = _COMPARISONS[node.type]
+
+
+def _same(otherwise: Any, graph: Any, node: Any, name: str, args: Any) -> None:
+    """Of texts and a constant one what a ``LabelEncoder`` with only that says: older opsets compare no texts."""
+    del name, args
+    if graph.get_dtype(node.input[0]) != _STRING:
+        _hand_on(otherwise, graph, node)
+        return
+    constant = next((at for at in (1, 0) if node.inputs[at].is_const()), None)
+    if constant is None:
+        raise ValueError(f"{node.name} compares texts that are computed")
+    key = np.asarray(node.inputs[constant].get_tensor_value(as_list=False))
+    if key.size != 1:
+        raise ValueError(f"{node.name} compares texts with {key.size} others: only one can be converted")
+    text = key.item()
+    is_equal = node.type == "Equal"
+    attributes = {
+        "keys_strings": [text.encode() if isinstance(text, str) else text],
+        "values_int64s": [int(is_equal)], "default_int64": int(not is_equal),
+    }  # fmt: skip
+    texts, outputs, shapes, dtypes = node.input[1 - constant], node.output, node.output_shapes, node.output_dtypes
+    graph.remove_node(node.name)
+    found = graph.make_node(
+        "LabelEncoder", [texts], domain=LABELS, attr=attributes, shapes=shapes, dtypes=[_INT64], skip_conversion=True
+    )
+    graph.make_node(
+        "Cast",
+        found.output,
+        attr={"to": dtypes[0]},
+        outputs=outputs,
+        shapes=shapes,
+        dtypes=dtypes,
+        skip_conversion=True,
+    )
 
 
 def _hand_on(registered: Any, graph: Any, node: Any) -> None:

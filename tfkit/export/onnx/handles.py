@@ -16,7 +16,7 @@ from tfkit.graph.attributes import shapes_value, type_value, types_value
 from tfkit.graph.nodes import Node, Tensor
 from tfkit.lower.facts import SHAPES
 from tfkit.lower.flat import FlatModel
-from tfkit.lower.freeze import freeze, variables_of
+from tfkit.lower.freeze import freeze
 from tfkit.tensors import DType
 
 _RESOURCE = int(DType.RESOURCE)
@@ -72,12 +72,13 @@ def freeze_all(program: Program, handles: Handles, values: Mapping[str, Array]) 
     """
     frozen: dict[Node, str] = {}
     for model in program.models():
-        named = {name: (node, handles.name(node)) for name, node in variables_of(model).items()}
+        variables = {node.name: node for node in model.graph.nodes.values() if handles.name(node) in values}
+        origins = {node: handles.name(node) for node in variables.values()}
         try:
-            freeze(model, {name: values[origin] for name, (_, origin) in named.items()})
+            freeze(model, {name: values[origins[node]] for name, node in variables.items()}, variables)
         except ModelError as error:
             raise LoweringError(f"the model cannot be made an ONNX model: {error.message}", hint=_NEXT) from None
-        frozen.update(named.values())
+        frozen.update(origins)
     for model in reversed(list(program.models())):
         for call, bodies in program.calls(model):
             _lift(model, call, bodies, frozen)

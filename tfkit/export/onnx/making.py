@@ -132,7 +132,7 @@ def _rewrite(program: Program, target: OnnxTarget) -> tuple[dict[str, int], dict
             if target.is_wrong(problem.op):
                 raise LoweringError(
                     f"the model cannot be made an ONNX model: tf2onnx converts {problem.op} (node {problem.node!r}) to "
-                    f"something else, and it cannot be written otherwise: {problem.refusal}",
+                    f"something else, and it cannot be written otherwise: {problem.refusal or 'there is no rule'}",
                     hint=_NEXT,
                 )
     return dict(applied), refusals

@@ -19,13 +19,13 @@ _IN_PATTERNS = frozenset(
         "RandomStandardNormal",
     )
 )  # fmt: skip
-# What it converts to something else than they are (1.17): empty segments become infinities, negative ones the last, and
-# of colours only some come back in order.
+# What it converts to something else than they are (1.17), or to what ONNX Runtime does not run: empty segments become
+# infinities, negative ones the last, of colours only some come back in order.
 _WRONG = frozenset(
     (
-        "AdjustSaturation", "DenseBincount", "SegmentMax", "SegmentMean", "SegmentMin", "SegmentProd",
-        "SparseSegmentMean",
-        "SparseSegmentMeanWithNumSegments", "SparseSegmentSqrtN", "SparseSegmentSqrtNWithNumSegments",
+        "AdjustSaturation", "DenseBincount", "ResizeArea", "ResizeBicubic", "SegmentMax", "SegmentMean", "SegmentMin",
+        "SegmentProd", "SparseSegmentMean", "SparseSegmentMeanWithNumSegments", "SparseSegmentSqrtN",
+        "SparseSegmentSqrtNWithNumSegments",
     )
 )  # fmt: skip
 

@@ -21,10 +21,10 @@ _HIGHEST_BIT = {DType.INT32: -(2**31), DType.INT64: -(2**63)}
 _ALL_BUT_HIGHEST = 2**63 - 1
 
 SAME_BITS = (
-    "Add", "AddN", "AddV2", "BatchMatMul", "BatchMatMulV2", "BatchToSpaceND", "BiasAdd", "BroadcastTo", "ConcatV2",
+    "Add", "AddN", "AddV2", "BatchToSpaceND", "BiasAdd", "BroadcastTo", "ConcatV2",
     "Cumprod", "Cumsum", "DepthToSpace", "DynamicPartition", "DynamicStitch", "Equal", "ExpandDims", "Fill",
-    "GatherNd", "GatherV2", "MatMul", "MatrixBandPart", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag", "MirrorPad",
-    "Mul", "Neg", "NotEqual", "OneHot", "OnesLike", "Pack", "Pad", "PadV2", "Prod", "ReverseSequence", "ReverseV2",
+    "GatherNd", "GatherV2", "MatrixBandPart", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag", "MirrorPad",
+    "Mul", "NotEqual", "OneHot", "OnesLike", "Pack", "Pad", "PadV2", "Prod", "ReverseSequence", "ReverseV2",
     "Roll", "ScatterNd", "Select", "SelectV2", "Slice", "SpaceToBatchND", "SpaceToDepth", "SparseToDense", "Split",
     "SplitV", "Square", "SquaredDifference", "Squeeze", "StridedSlice", "Sub", "Sum", "TensorScatterAdd",
     "TensorScatterSub", "TensorScatterUpdate", "Tile", "Transpose", "Unique", "UniqueV2", "UniqueWithCounts", "Unpack",
@@ -35,8 +35,7 @@ SAME_ORDER = (
     "Min", "Minimum", "TensorScatterMax", "TensorScatterMin", "TopKV2", "UnsortedSegmentMax", "UnsortedSegmentMin",
     "UpperBound",
 )  # fmt: skip
-QUOTIENTS = ("Div", "FloorDiv", "TruncateDiv")
-REMAINDERS = ("FloorMod", "Mod", "TruncateMod")
+QUOTIENTS = ("FloorDiv", "TruncateDiv")
 
 
 def _has_no_kernel(edit: Edit) -> bool:
@@ -67,7 +66,7 @@ def same_order(edit: Edit) -> None:
     _compute(edit, _turn_over)
 
 
-@rule(*QUOTIENTS, *REMAINDERS, makes="itself for int64", wanted=_has_no_kernel)
+@rule(*QUOTIENTS, "FloorMod", makes="itself for int64", wanted=_has_no_kernel)
 def divide(edit: Edit) -> None:
     """Divides uint32 as int64; of uint64 the half, which int64 holds, and then what is left."""
     dtype = edit.dtype(edit.input(0))

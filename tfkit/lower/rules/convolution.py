@@ -124,10 +124,10 @@ def _may_be_grouped(edit: Edit) -> bool:
     return edit.target.version < _GROUPS_SINCE and is_noted and not is_known
 
 
-@rule("Conv2D", "Conv3D", makes="a loop of convolutions, one for each group", wanted=_may_be_grouped)
+@rule("Conv2D", makes="a loop of convolutions, one for each group", wanted=_may_be_grouped)
 def loop_over_groups(edit: Edit) -> None:
     """The first group outside of the loop: mostly it is the only one, and the loop has no turns."""
-    attrs, axis = _attrs(edit), 4 if edit.node.op == "Conv3D" else 3
+    attrs, axis = _attrs(edit), 3
     images, filters = edit.node.inputs
     image_shape, filter_shape = edit.shape_tensor(images), edit.shape_tensor(filters)
     taken, made = edit.gather(filter_shape, axis - 1), edit.gather(filter_shape, axis)
@@ -138,7 +138,7 @@ def loop_over_groups(edit: Edit) -> None:
     filters = edit.reshape(filters, edit.concat([edit.part(filter_shape, None, -1), in_group[1]]))
 
     def convolve(inside: Edit, group: Tensor, tensors: Sequence[Tensor]) -> Tensor:
-        return inside.add(inside.node.op, [inside.gather(tensor, group, axis) for tensor in tensors], **attrs)
+        return inside.add("Conv2D", [inside.gather(tensor, group, axis) for tensor in tensors], **attrs)
 
     def is_left(inside: Edit, tensors: Sequence[Tensor]) -> list[Tensor]:
         return [inside.binary("Less", tensors[0], tensors[2])]
@@ -152,24 +152,24 @@ def loop_over_groups(edit: Edit) -> None:
     edit.become_identity(edit.loop(first, [groups, images, filters], is_left, turn)[1])
 
 
-# --- gaps between the pixels that a filter makes
+# --- gaps between what a filter takes
 
 
 _GAPS_SINCE = (2, 8)  # up to 2.7 CPUs refuse them
 
 
-def _makes_gaps(edit: Edit) -> bool:
+def _has_gaps(edit: Edit) -> bool:
     is_old_cpu = edit.target.version < _GAPS_SINCE and not edit.target.gpu
     gaps = edit.node.attrs.get("dilations")
     return is_old_cpu and gaps is not None and set(gaps.list.i) != {1}
 
 
-@rule("Conv2DBackpropInput", makes="itself, the filters with zeros in the gaps", wanted=_makes_gaps)
+@rule("Conv3D", *_TRANSPOSED, makes="itself, the filters with zeros in the gaps", wanted=_has_gaps)
 def fill_gaps(edit: Edit) -> None:
     """What the zeros add is zero, unless the images have infinite numbers."""
     filters = edit.input(1)
     sizes = list(edit.shape(filters) or ())
-    gaps = edit.node.attrs["dilations"].list.i[1:3]
+    gaps = edit.node.attrs["dilations"].list.i[1:-1]
     for axis, gap in enumerate(gaps):
         if not sizes or None in sizes:
             edit.refuse("the sizes of its filters are not known")

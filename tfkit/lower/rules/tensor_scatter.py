@@ -8,6 +8,7 @@ from tfkit.lower.rules import rule
 from tfkit.tensors import DType
 
 _MOST_AXES = 5  # that GatherNd of TensorFlow 1.12 looks up
+_WITH_NAN = (DType.HALF, DType.BFLOAT16, DType.FLOAT, DType.DOUBLE)
 
 
 @rule("TensorScatterAdd", makes="Add of ScatterNd", misfit="op")
@@ -35,20 +36,35 @@ def _needs_other_update(edit: Edit) -> bool:
 def update_rows(edit: Edit) -> None:
     """Finds the last update for each row; where there is one it is taken."""
     rows = _Rows(edit)
-    update = edit.binary("Add", rows.last_update, rows.count)
-    source = edit.add("Select", (rows.is_changed, update, edit.range_of(rows.count)), T=DType.INT32)
+    numbers = edit.range_of(edit.gather(edit.shape_tensor(rows.updates), 0))
+    last = rows.segments("UnsortedSegmentMax", numbers)
+    is_changed = edit.binary("GreaterEqual", last, edit.const(0))
+    update = edit.binary("Add", last, rows.count)
+    source = edit.add("Select", (is_changed, update, edit.range_of(rows.count)), T=DType.INT32)
     rows.become(edit.gather(edit.concat([rows.tensor, rows.updates]), source))
 
 
-@rule("TensorScatterMax", makes="GatherNd, UnsortedSegmentMax, Maximum, Select", misfit="op")
-@rule("TensorScatterMin", makes="GatherNd, UnsortedSegmentMin, Minimum, Select", misfit="op")
+@rule("TensorScatterMax", makes="GatherNd, UnsortedSegmentMax, Select", misfit="op")
+@rule("TensorScatterMin", makes="GatherNd, UnsortedSegmentMin, Select", misfit="op")
 def extreme_rows(edit: Edit) -> None:
-    """Finds the extreme of each row's updates; where there are some it is compared with the row."""
-    rows = _Rows(edit)
-    extreme = "Max" if edit.node.op == "TensorScatterMax" else "Min"
-    of_updates = rows.segments(f"UnsortedSegment{extreme}", rows.updates)
-    changed = edit.binary(f"{extreme}imum", rows.tensor, of_updates)
-    rows.become(edit.add("Select", (rows.is_changed, changed, rows.tensor), T=edit.dtype(changed)))
+    """Finds the extreme of each row's updates, and takes what goes beyond the row: no NaN does, and none is replaced.
+
+    Right but for minus infinity in the tensor with the least finite number as the update, which is taken for none.
+    """
+    rows, dtype = _Rows(edit), edit.dtype(edit.input(0))
+    is_max = edit.node.op == "TensorScatterMax"
+    op, beyond = ("UnsortedSegmentMax", "Greater") if is_max else ("UnsortedSegmentMin", "Less")
+    updates = rows.updates
+    if dtype in _WITH_NAN:
+        least = edit.const(float("-inf" if is_max else "inf"), dtype)
+        updates = edit.select(edit.add("IsNan", (updates,), T=dtype), least, updates)
+    extreme = rows.segments(op, updates)
+    without_any = (edit.const([], dtype), edit.const([]), edit.const(1))
+    nothing = edit.add(op, without_any, T=dtype, Tindices=DType.INT32, Tnumsegments=DType.INT32)
+    is_taken = edit.add(
+        "LogicalAnd", (edit.binary(beyond, extreme, rows.tensor), edit.binary(beyond, extreme, nothing))
+    )
+    rows.become(edit.add("Select", (is_taken, extreme, rows.tensor), T=dtype))
 
 
 class _Rows:
@@ -58,8 +74,6 @@ class _Rows:
         tensor: All parts.
         count: How many they are.
         updates: What is put there, a row for each.
-        last_update: For each part, the last of the updates for it; negative where there is none.
-        is_changed: For each part, whether there is one.
     """
 
     def __init__(self, edit: Edit) -> None:
@@ -81,8 +95,6 @@ class _Rows:
         self.tensor = edit.reshape(tensor, edit.concat([edit.reshape(self.count, [1]), inner]))
         number = edit.shape_tensor(self._part)
         self.updates = edit.reshape(updates, edit.concat([number, inner]))
-        self.last_update = self.segments("UnsortedSegmentMax", edit.range_of(edit.reshape(number, [])))
-        self.is_changed = edit.binary("GreaterEqual", self.last_update, edit.const(0))
 
     def segments(self, op: str, values: Tensor) -> Tensor:
         """For each part, what an operation makes of the values for it."""
