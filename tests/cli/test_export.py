@@ -68,7 +68,7 @@ def test_the_summary_says_what_was_written_and_how_exact_it_is(tmp_path):
 
 def test_a_fixed_batch_size_is_called_so():
     assert _describe_sizes((4, 4)) == "its fixed batch size 4, twice"
-    assert _describe_sizes((4,)) == "its fixed batch size 4"
+    assert _describe_sizes((4,)) == "batch size 4"
     assert _describe_sizes((1, 3)) == "batch sizes 1 and 3"
 
 

@@ -125,7 +125,10 @@ CHECKPOINTS: dict[str, tuple[Break, str]] = {
     "other dtype": (node("save/RestoreV2", set_dtype), r"is float32\[4\] in the checkpoint, and int64\[4\]"),
     "a name too few": (node("save/RestoreV2/tensor_names", lose_name), "node 'save/RestoreV2' restores"),
     "names without end": (node("save/RestoreV2/tensor_names", claim_huge), "computes the names of what it restores"),
-    "input that is not there": (node("Relu", lambda each: each.input.__setitem__(0, "gone:0")), "takes 'gone:0', which"),
+    "input that is not there": (
+        node("Relu", lambda each: each.input.__setitem__(0, "gone:0")),
+        "takes 'gone:0', which",
+    ),
     "too few inputs": (node("conv2d/Conv2D", lambda each: each.input.pop()), "has 1 inputs: expected 2"),
     "missing attribute": (node("Relu", lambda each: each.attr.clear()), "has no attribute T"),
     "name used twice": (node("Relu_1", lambda each: setattr(each, "name", "Relu")), "called 'Relu'|takes 'Relu_1'"),
@@ -218,21 +221,22 @@ FROZEN: dict[str, tuple[Break, str]] = {
     "empty": (replaced(b""), r"frozen.pb is empty \(0 bytes\)"),
     "cut off": (lambda file: replaced(file.read_bytes()[:-50])(file), "is no graph, or a damaged one"),
     "other bytes": (replaced(b"\xff" * 99), "holds no graph|no model, or a damaged one"),
-    "a checkpoint's graph": (lambda file: replaced((CNN.folder / f"{STEM}.meta").read_bytes())(file), "holds no graph"),
+    "a checkpoint's graph": (replaced((CNN.folder / f"{STEM}.meta").read_bytes()), "holds no graph"),
     "a folder": (directory, "folder.pb"),
     "not there": (lambda file: file.with_name("frozzen.pb"), "there is no file or folder"),
     "no text": (replaced(b"node { name: 7", "graph.pbtxt"), "is no model in protobuf's text format"),
     "other text": (replaced(b'name: "x"', "graph.pbtxt"), "neither a SavedModel nor a graph"),
     "deep text": (replaced(b"library { " * 100_000, "graph.pbtxt"), "is no model in protobuf's text format"),
-    "variables": (graph(add_variable), r"the graph has 1 variables without values \(classes/kernel\): it is not frozen"),
+    "variables": (graph(add_variable), r"the graph has 1 variables without values \(classes/kernel\)"),
     "input that is not there": (
         frozen_node("probabilities", lambda each: each.input.__setitem__(0, "gone")), "takes 'gone', which"
     ),
     "too few inputs": (frozen_node("conv2d/Conv2D", lambda each: each.input.pop()), "has 1 inputs: expected 2"),
-    "constant without values": (frozen_node("conv2d/kernel", lambda each: each.attr.pop("value")), "no attribute value"),
+    "constant without values": (frozen_node("conv2d/kernel", lambda each: each.attr.pop("value")), "attribute value"),
     "name used twice": (graph(lambda message: message.node.add().CopyFrom(message.node[0])), "are called"),
     "a number for a tensor": (
-        frozen_node("conv2d/kernel", lambda each: setattr(each.attr["value"], "i", 7)), "attribute value of node .* holds i"
+        frozen_node("conv2d/kernel", lambda each: setattr(each.attr["value"], "i", 7)),
+        "attribute value of node .* holds i",
     ),
 }  # fmt: skip
 

@@ -575,6 +575,20 @@ def test_a_broken_file_is_named_with_what_is_wrong(kind, tmp_path):
     assert str(tmp_path / "m.h5") in error.value.message
 
 
+@pytest.mark.slow
+def test_a_file_on_which_hdf5_runs_in_circles_is_damaged(tmp_path):
+    """One wrong byte, the size of what is free in a heap, and its library never comes back."""
+    data = bytearray(of("tf_keras_2.15", "no_shape").read_bytes())
+    place = data.index(b"GCOL") + 16
+    while index := int.from_bytes(data[place : place + 2], "little"):
+        place += 16 + -(-int.from_bytes(data[place + 8 : place + 16], "little") // 8) * 8
+    assert index == 0
+    data[place + 8] = 74
+    (tmp_path / "m.h5").write_bytes(data)
+    with pytest.raises(ModelError, match="the HDF5 library comes to no end with it"):
+        KerasH5Source.read(tmp_path / "m.h5", SourceOptions())
+
+
 # Those that are found when the model is built, and that take no memory before.
 MISFITS = {
     "more filters than weights": (configured(many_filters), "asks for a weight of shape"),

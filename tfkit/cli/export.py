@@ -313,6 +313,8 @@ def _describe_sizes(sizes: tuple[int, ...]) -> str:
     >>> _describe_sizes((4, 4))
     'its fixed batch size 4, twice'
     """
+    if len(sizes) == 1:
+        return f"batch size {sizes[0]}"
     if len(set(sizes)) > 1:
         return f"batch sizes {' and '.join(map(str, sizes))}"
-    return f"its fixed batch size {sizes[0]}{', twice' if len(sizes) == 2 else ''}"
+    return f"its fixed batch size {sizes[0]}, {'twice' if len(sizes) == 2 else f'{len(sizes)} times'}"

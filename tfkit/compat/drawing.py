@@ -78,9 +78,11 @@ def run_case(runner: Runner, case: Case, called: str = "the reference", hint: st
         raise
     except (TensorFlowError, SignatureError) as error:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in case.inputs.items())
-        what = f"{case.what or 'the input'} of signature {case.signature!r}"
         reason = error.message.partition("\n")[0]
-        raise InputError(f"{called} itself fails on {what} ({shapes}): {reason}", hint=hint) from error
+        raise InputError(
+            f"signature {case.signature!r}: {called} itself fails on {case.what or 'the input'} ({shapes}): {reason}",
+            hint=hint,
+        ) from error
 
 
 def outputs_vary(cases: Sequence[Case], signature: Signature) -> bool:

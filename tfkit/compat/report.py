@@ -117,15 +117,15 @@ class VerifyReport:
     def verdict(self) -> str:
         """The result in a sentence, with what it does not say."""
         parts = [self._result()]
-        if self.missing:
-            parts.append(f"not installed: {', '.join(self.missing)}")
+        if unasked := [row.ran.processor for row in self.rows if row.status == MISSING and not row.required]:
+            parts.append(f"not installed: {', '.join(unasked)}")
         if self.skipped and self.compared:
             more = f" and {len(self.skipped) - _SHOWN} more" if len(self.skipped) > _SHOWN else ""
             parts.append(f"not compared: signature {', '.join([*self.skipped][:_SHOWN])}{more}")
         return "; ".join(parts)
 
     def _result(self) -> str:
-        failed = [row for row in self.rows if row.failed and row.status != MISSING]
+        failed = [row for row in self.rows if row.failed]
         names = ", ".join(f"{row.ran.processor} {row.status}" for row in failed)
         if not self.compared:
             return f"nothing could be compared{f': {names}' if names else ''}"

@@ -18,24 +18,18 @@ def _has_no_channels(edit: Edit) -> bool:
 @rule("QuantizeAndDequantizeV4", makes="Mul, Round, Mul", wanted=_has_no_channels)
 def quantize_channels(edit: Edit) -> None:
     """Scales each channel so that its range fits that of the integers, rounds, and scales back."""
-    x, low, high = edit.node.inputs
+    x = edit.input(0)
     maths = Formulas(edit, edit.dtype(x))
     rank, axis = edit.rank(x, "the numbers"), edit.node.int_attr("axis")
     least, most = _integers(edit)
-    is_given = edit.node.bool_attr("range_given")
-    if is_given:
-        low, high = (edit.reshape(each, [-1 if at == axis else 1 for at in range(rank)]) for each in (low, high))
-    else:
-        others = [at for at in range(rank) if at != axis]
-        low, high = (edit.reduce(op, x, others, keep_dims=True) for op in ("Min", "Max"))
+    if edit.node.bool_attr("range_given"):
+        edit.refuse("ranges of channels are given, which TensorFlow itself refuses")
+    others = [at for at in range(rank) if at != axis]
+    low, high = (edit.reduce(op, x, others, keep_dims=True) for op in ("Min", "Max"))
     from_low, from_high = _scale(maths, least, low), _scale(maths, most, high)
     is_low = maths.do("Less", from_low, from_high)  # whether it is the lower end that decides
     scale = maths.do("Minimum", from_low, from_high)
     back = maths.do("RealDiv", maths.choose(is_low, low, high), maths.choose(is_low, least or 1, most))
-    if is_given:
-        low = maths.choose(is_low, low, maths.do("Mul", back, least))
-        high = maths.choose(is_low, maths.do("Mul", back, most), high)
-        x = maths.do("Minimum", maths.do("Maximum", x, low), high)
     edit.become("Mul", (_round(edit, maths, maths.do("Mul", x, scale)), back), T=edit.dtype(x))
 
 

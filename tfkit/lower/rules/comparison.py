@@ -10,21 +10,6 @@ from tfkit.lower.rules import rule
 from tfkit.tensors import DType, Shape
 
 
-_UNSIGNED = (DType.UINT16, DType.UINT32, DType.UINT64)
-
-
-def _is_of_unsigned(edit: Edit) -> bool:
-    dtype = edit.dtype(edit.input(0))
-    return dtype in _UNSIGNED and not edit.target.has_kernel(edit.node.op, {"T": dtype})
-
-
-@rule("Equal", "NotEqual", makes="the same of int64", wanted=_is_of_unsigned)
-def compare_as_int64(edit: Edit) -> None:
-    """Numbers that differ do so as int64 too, which holds the bits of any."""
-    edit.node.inputs = [edit.cast(tensor, DType.INT64) for tensor in edit.node.inputs]
-    edit.with_attrs(T=DType.INT64)
-
-
 @rule("Equal", "NotEqual", makes="the same, in a branch unless the shapes always go together", misfit="attribute")
 def compare_what_fits(edit: Edit) -> None:
     """``a == b`` in Python asks for False, not an error, where the shapes do not go together."""

@@ -117,9 +117,12 @@ def split_groups(edit: Edit) -> None:
 
 
 def _may_be_grouped(edit: Edit) -> bool:
-    """Whether it is left to the run how many channels there are; not where nobody has noted any shapes at all."""
+    """Whether it is seen in the run only how many channels there are.
+
+    Not where no shapes were noted at all: then nearly all that there is would become a loop.
+    """
     images, filters = (edit.shape(tensor) for tensor in edit.node.inputs)
-    is_known = images and filters and images[-1] and filters[-2]
+    is_known = bool(images and filters and images[-1] and filters[-2])
     is_noted = SHAPES in edit.node.attrs and edit.node.text_attr("data_format") not in _CHANNELS_FIRST
     return edit.target.version < _GROUPS_SINCE and is_noted and not is_known
 
@@ -127,7 +130,7 @@ def _may_be_grouped(edit: Edit) -> bool:
 @rule("Conv2D", makes="a loop of convolutions, one for each group", wanted=_may_be_grouped)
 def loop_over_groups(edit: Edit) -> None:
     """The first group outside of the loop: mostly it is the only one, and the loop has no turns."""
-    attrs, axis = _attrs(edit), 3
+    attrs, axis = _attrs(edit), 3  # that of the channels
     images, filters = edit.node.inputs
     image_shape, filter_shape = edit.shape_tensor(images), edit.shape_tensor(filters)
     taken, made = edit.gather(filter_shape, axis - 1), edit.gather(filter_shape, axis)
@@ -166,30 +169,29 @@ def _has_gaps(edit: Edit) -> bool:
 
 @rule("Conv3D", *_TRANSPOSED, makes="itself, the filters with zeros in the gaps", wanted=_has_gaps)
 def fill_gaps(edit: Edit) -> None:
-    """What the zeros add is zero, unless the images have infinite numbers."""
-    filters = edit.input(1)
-    sizes = list(edit.shape(filters) or ())
-    gaps = edit.node.attrs["dilations"].list.i[1:-1]
+    """What the zeros add is zero, unless the images have infinite numbers; they are multiplied like the others."""
+    filters, gaps = edit.input(1), list(edit.node.attrs["dilations"].list.i[1:-1])
+    sizes = [size for size in edit.shape(filters) or () if size is not None]
+    if len(sizes) != len(gaps) + 2:
+        edit.refuse("the sizes of its filters are not known")
     for axis, gap in enumerate(gaps):
-        if not sizes or None in sizes:
-            edit.refuse("the sizes of its filters are not known")
-        filters = _spread(edit, filters, [size or 0 for size in sizes], axis, gap)
-        sizes[axis] = ((sizes[axis] or 0) - 1) * gap + 1
+        if gap != 1:
+            filters = _spread(edit, filters, sizes, axis, gap)
+            sizes[axis] = (sizes[axis] - 1) * gap + 1
     edit.node.inputs[1] = filters
     edit.with_attrs(dilations=None)
 
 
 def _spread(edit: Edit, filters: Tensor, sizes: list[int], axis: int, gap: int) -> Tensor:
     """Filters with zeros between what was next to each other along an axis."""
-    dtype, size = edit.dtype(filters), sizes[axis]
+    dtype, size, spread_size = edit.dtype(filters), sizes[axis], (sizes[axis] - 1) * gap + 1
     before, after = sizes[:axis], sizes[axis + 1 :]
-    rows = edit.reshape(filters, [math.prod(before), size, math.prod(after)])
-    amounts = edit.const([[0, 0], [0, 0], [0, (gap - 1) * math.prod(after)]])
-    spread = edit.add("Pad", (rows, amounts), T=dtype, Tpaddings=DType.INT32)
-    spread = edit.reshape(spread, [math.prod(before), size * gap, math.prod(after)])
-    kept = (edit.const([0, 0, 0]), edit.const([-1, (size - 1) * gap + 1, -1]))
-    spread = edit.add("Slice", (spread, *kept), T=dtype, Index=DType.INT32)
-    return edit.reshape(spread, [*before, (size - 1) * gap + 1, *after])
+    outer, inner = math.prod(before), math.prod(after)
+    amounts = edit.const([[0, 0], [0, 0], [0, (gap - 1) * inner]])  # behind each row, as many rows of zeros
+    padded = edit.add("Pad", (edit.reshape(filters, [outer, size, inner]), amounts), T=dtype, Tpaddings=DType.INT32)
+    rows = edit.reshape(padded, [outer, size * gap, inner])
+    kept = (edit.const([0, 0, 0]), edit.const([outer, spread_size, inner]))
+    return edit.reshape(edit.add("Slice", (rows, *kept), T=dtype, Index=DType.INT32), [*before, spread_size, *after])
 
 
 # --- explicit paddings

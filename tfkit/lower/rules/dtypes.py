@@ -95,13 +95,10 @@ _KNOWS_SQUARES = (2, 8)  # up to 2.7 TensorFlow makes Square of x * x, without a
 
 def _becomes_square(edit: Edit) -> bool:
     """Whether it may be found to multiply something with itself; of what is equal only the optimizer knows."""
-    dtype = edit.dtype(edit.input(0))
-    is_of_constant = any(edit.value(tensor) is not None for tensor in edit.node.inputs)
-    return edit.target.version < _KNOWS_SQUARES and not is_of_constant and _has_only(edit, "Mul", "Square", dtype)
-
-
-def _has_only(edit: Edit, op: str, other: str, dtype: DType) -> bool:
-    return edit.target.has_kernel(op, {"T": dtype}) and not edit.target.has_kernel(other, {"T": dtype})
+    if edit.target.version >= _KNOWS_SQUARES or any(edit.value(tensor) is not None for tensor in edit.node.inputs):
+        return False
+    types = {"T": edit.dtype(edit.input(0))}
+    return edit.target.has_kernel("Mul", types) and not edit.target.has_kernel("Square", types)
 
 
 @rule("Mul", makes="itself in a wider dtype, cast back", wanted=_becomes_square)

@@ -9,7 +9,7 @@ from tfkit.tensors import DType
 # The first TensorFlow that repeats a dtype, and the dtype that older ones do it in.
 _SINCE = {
     DType.INT8: ((1, 14), DType.INT16),
-    DType.UINT16: ((2, 8), DType.INT32),
+    DType.BFLOAT16: ((2, 4), DType.FLOAT),
     DType.UINT32: ((2, 3), DType.INT32),
     DType.UINT64: ((2, 3), DType.INT64),
 }
