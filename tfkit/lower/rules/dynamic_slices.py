@@ -11,7 +11,7 @@ from tfkit.lower.rules import rule
 from tfkit.tensors import DType
 
 
-@rule("XlaDynamicSlice", makes="Slice, its start kept within the tensor", misfit="kernel")
+@rule("XlaDynamicSlice", makes="Slice, its start kept within the tensor")
 def dynamic_slice(edit: Edit) -> None:
     """A slice that would reach beyond the tensor's end begins earlier."""
     tensor, start, size = edit.node.inputs
@@ -19,7 +19,7 @@ def dynamic_slice(edit: Edit) -> None:
     edit.become("Slice", (tensor, kept, size), T=edit.dtype(tensor), Index=edit.dtype(start))
 
 
-@rule("XlaDynamicUpdateSlice", makes="Pad, Select", misfit="kernel")
+@rule("XlaDynamicUpdateSlice", makes="Pad, Select")
 def dynamic_update_slice(edit: Edit) -> None:
     """Moves the new part to its place in a tensor of the old one's size, and takes it where it is."""
     tensor, update, start = edit.node.inputs
