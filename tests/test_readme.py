@@ -97,6 +97,19 @@ def test_the_python_about_processors_runs(old_model: Path) -> None:
     assert lines[0].split()[1:] == lines[1].split()[1:]
 
 
+def test_the_commands_about_sources_work_as_shown(folder: Path) -> None:
+    sources = ROOT / "tests" / "old_sources"
+    shutil.copytree(sources / "tf1_graphs" / "fixtures" / "tf_1.15" / "cnn", folder / "run7")
+    shutil.copy(sources / "keras" / "fixtures" / "keras_2.0.8" / "cnn.h5", folder / "old.h5")
+    shutil.copy(sources / "weights" / "fixtures" / "keras_2.2.4" / "words.h5", folder / "weights.h5")
+    shutil.copy(sources / "weights" / "nets.py", folder / "net.py")
+    installed_runtime("tensorflow_cpu_1.15")
+    shown = commands("What export takes")
+    assert [words[1] for words in shown] == ["export"] * 3
+    for words in shown:
+        assert "verified against" in run(folder, sys.executable, "-m", "tfkit.cli", *words[1:]).stdout
+
+
 def test_the_commands_about_old_processors_work_as_shown(folder: Path) -> None:
     shown = commands("New models on old processors")
     assert [words[1] for words in shown] == ["check", "export", "verify"]
