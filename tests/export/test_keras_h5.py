@@ -392,7 +392,7 @@ def test_a_file_is_read_without_tensorflow():
 
 
 def test_known_classes_are_those_of_tf_keras(in_keras):
-    from tfkit.export.live.legacy_classes import LAYERS
+    from tfkit.export.legacy.classes import LAYERS
 
     assert set(in_keras(classes_of_tf_keras)) >= LAYERS
 

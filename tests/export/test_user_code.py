@@ -11,8 +11,8 @@ import pytest
 
 from tests.export.test_weights import FOLDER, NETS, check, export
 from tfkit.errors import InputError, ModelError, UsageError
-from tfkit.export.live.architecture import read_architecture
 from tfkit.export.live.user_code import UserFile
+from tfkit.export.weights.architecture import read_architecture
 
 WEIGHTS = FOLDER / "fixtures" / "tf_2.7" / "cnn.h5"
 DENSE = """

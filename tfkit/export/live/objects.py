@@ -9,10 +9,10 @@ from typing import Any
 
 from tfkit.arrays import Array
 from tfkit.errors import ModelError, UsageError
+from tfkit.export.legacy.model import LegacyModel, plain_recurrence
 from tfkit.export.live.frameworks import Frameworks
 from tfkit.export.live.functions import FunctionModel, function_name, is_function, module_models, sample_spec
 from tfkit.export.live.keras_model import KerasModel
-from tfkit.export.live.legacy_model import LegacyModel, plain_recurrence
 from tfkit.export.live.model import LiveModel
 from tfkit.tensors import DEFAULT_SIGNATURE
 

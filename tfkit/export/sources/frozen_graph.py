@@ -10,11 +10,11 @@ from google.protobuf.message import DecodeError
 
 from tfkit import proto
 from tfkit.errors import ModelError
+from tfkit.export.graphs.serving import GRAPH_OPTIONS, naming, serve_graph
+from tfkit.export.graphs.state import gather_state, variables_of
+from tfkit.export.graphs.written import GraphModel
 from tfkit.export.report import Source
 from tfkit.export.sources.base import PlainModel, SourceOptions
-from tfkit.export.sources.graph import GRAPH_OPTIONS, naming, serve_graph
-from tfkit.export.sources.graph_model import GraphModel
-from tfkit.export.sources.graph_state import gather_state, variables_of
 from tfkit.graph.closure import needed_by
 from tfkit.savedmodel.files import DAMAGED_HINT, open_message
 from tfkit.savedmodel.frozen import VARIABLES_HINT, is_frozen_graph

@@ -10,17 +10,17 @@ from typing import Any
 
 from tfkit import __version__
 from tfkit.errors import ModelError, UsageError
+from tfkit.export.legacy.classes import CONVOLUTIONS
+from tfkit.export.legacy.config import read_config, walk
+from tfkit.export.legacy.h5_file import H5File, read_h5
+from tfkit.export.legacy.library import reason_for_legacy
+from tfkit.export.legacy.loading import build_in_keras_3, build_in_tf_keras
+from tfkit.export.legacy.model import LegacyModel, import_tf_keras
+from tfkit.export.legacy.shapes import settle_shapes
 from tfkit.export.live.frameworks import Frameworks, import_frameworks
-from tfkit.export.live.h5_file import H5File, read_h5
 from tfkit.export.live.keras_config import CustomPart, find_custom_parts
 from tfkit.export.live.keras_file import KerasFile, refuse_custom_parts
 from tfkit.export.live.keras_model import KerasModel, load_model
-from tfkit.export.live.legacy_classes import CONVOLUTIONS
-from tfkit.export.live.legacy_config import read_config, walk
-from tfkit.export.live.legacy_library import reason_for_legacy
-from tfkit.export.live.legacy_loading import build_in_keras_3, build_in_tf_keras
-from tfkit.export.live.legacy_model import LegacyModel, import_tf_keras
-from tfkit.export.live.legacy_shapes import settle_shapes
 from tfkit.export.live.model import LiveModel
 from tfkit.export.live.user_code import UserFile, choose_parts, own_parts
 from tfkit.export.report import Source
@@ -37,7 +37,7 @@ class KerasH5Source:
 
     Attributes:
         file: What is in it.
-        config: Its model's configuration in the form of ``live.legacy_config``.
+        config: Its model's configuration in the form of ``legacy.config``.
         reason: Why it needs tf-keras; empty if Keras 3 computes the same.
         options: What the user said of it.
         parts: What in it needs code of its author.

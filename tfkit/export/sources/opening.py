@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tfkit.export.live.h5_file import is_h5
+from tfkit.export.legacy.h5_file import is_h5
 from tfkit.export.sources.base import ModelSource, SourceOptions
 from tfkit.export.sources.frozen_graph import GRAPH_SUFFIXES, FrozenGraphSource
 from tfkit.export.sources.keras import KERAS_SUFFIX, KerasSource

@@ -13,11 +13,11 @@ from google.protobuf.message import DecodeError
 from tfkit import proto
 from tfkit.eas.structure import is_internal
 from tfkit.errors import ModelError
+from tfkit.export.graphs.serving import GRAPH_OPTIONS, Ends, naming, serve_graph
+from tfkit.export.graphs.state import gather_state, variables_of
+from tfkit.export.graphs.written import GraphModel
 from tfkit.export.report import Source
 from tfkit.export.sources.base import PlainModel, SourceOptions
-from tfkit.export.sources.graph import GRAPH_OPTIONS, Ends, naming, serve_graph
-from tfkit.export.sources.graph_model import GraphModel
-from tfkit.export.sources.graph_state import gather_state, variables_of
 from tfkit.graph.closure import needed_by
 from tfkit.savedmodel.checkpoint import Variable, check_complete, read_index
 from tfkit.savedmodel.checkpoint_files import CheckpointFiles

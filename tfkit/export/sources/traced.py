@@ -10,8 +10,8 @@ from pathlib import Path
 from tfkit import __version__
 from tfkit.arrays import Array
 from tfkit.errors import SignatureError, UsageError
+from tfkit.export.legacy.model import import_tf_keras
 from tfkit.export.live.frameworks import Frameworks
-from tfkit.export.live.legacy_model import import_tf_keras
 from tfkit.export.live.model import LiveModel
 from tfkit.export.live.objects import is_legacy_model
 from tfkit.export.live.traced import TracedModel, write_signatures

@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.errors import InputError, ModelError
-from tfkit.export.live.architecture import CodeArchitecture, JsonArchitecture, read_architecture
+from tfkit.export.legacy.h5_file import H5File, is_h5, read_h5
 from tfkit.export.live.frameworks import Frameworks, first_line, import_frameworks, quiet_logs
-from tfkit.export.live.h5_file import H5File, is_h5, read_h5
-from tfkit.export.live.named_checkpoint import load_names
-from tfkit.export.live.object_checkpoint import OBJECT_GRAPH, load_objects
 from tfkit.export.live.objects import describe, live_kind, live_models
-from tfkit.export.live.weights_h5 import (
+from tfkit.export.report import Source
+from tfkit.export.sources.base import ModelSource, PlainModel, SourceOptions
+from tfkit.export.sources.keras_h5 import KerasH5Source
+from tfkit.export.sources.traced import write_models
+from tfkit.export.weights.architecture import CodeArchitecture, JsonArchitecture, read_architecture
+from tfkit.export.weights.keras_h5 import (
     SHARDED_ENDING,
     check_new_layout,
     is_new_layout,
     load_new_layout,
     load_old_layout,
 )
-from tfkit.export.report import Source
-from tfkit.export.sources.base import ModelSource, PlainModel, SourceOptions
-from tfkit.export.sources.keras_h5 import KerasH5Source
-from tfkit.export.sources.traced import write_models
+from tfkit.export.weights.named_checkpoint import load_names
+from tfkit.export.weights.object_checkpoint import OBJECT_GRAPH, load_objects
 from tfkit.savedmodel.checkpoint import Variable, check_complete, read_index
 from tfkit.savedmodel.checkpoint_files import CheckpointFiles, find_checkpoint
 

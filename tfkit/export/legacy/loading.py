@@ -9,11 +9,11 @@ from typing import Any
 
 from tfkit.arrays import Array
 from tfkit.errors import ModelError, TfkitError
+from tfkit.export.legacy.h5_file import TOP_LEVEL, H5File, WeightEntry
+from tfkit.export.legacy.layers import old_layers
+from tfkit.export.legacy.library import as_keras_3
+from tfkit.export.legacy.model import import_tf_keras
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
-from tfkit.export.live.h5_file import TOP_LEVEL, H5File, WeightEntry
-from tfkit.export.live.legacy_layers import old_layers
-from tfkit.export.live.legacy_library import as_keras_3
-from tfkit.export.live.legacy_model import import_tf_keras
 
 # Beside its weights a model has states of recurrent layers, and it may compute in a wider type than was saved.
 _VARIABLES_FLOOR_BYTES = 64 << 20

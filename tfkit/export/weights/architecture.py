@@ -12,13 +12,13 @@ from types import ModuleType
 from typing import Any
 
 from tfkit.errors import InputError, MissingError, ModelError, UsageError, nearest
+from tfkit.export.legacy.config import read_config
+from tfkit.export.legacy.h5_file import H5File, WeightEntry
+from tfkit.export.legacy.library import reason_for_legacy
+from tfkit.export.legacy.loading import make_in_keras_3, make_in_tf_keras
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
-from tfkit.export.live.h5_file import H5File, WeightEntry
 from tfkit.export.live.keras_config import CustomPart, find_custom_parts
 from tfkit.export.live.keras_file import refuse_custom_parts
-from tfkit.export.live.legacy_config import read_config
-from tfkit.export.live.legacy_library import reason_for_legacy
-from tfkit.export.live.legacy_loading import make_in_keras_3, make_in_tf_keras
 from tfkit.export.live.objects import describe, live_kind
 from tfkit.export.live.user_code import UserFile, custom_objects
 
@@ -124,7 +124,7 @@ class JsonArchitecture:
     Attributes:
         path: Where it is.
         raw: What it holds.
-        config: The same; of Keras 2 in the form of ``legacy_config``.
+        config: The same; of Keras 2 in the form of ``legacy.config``.
         keras_version: The Keras 2 that wrote it; empty of Keras 3.
         parts: What in it needs code of its author.
         custom: The user's file that defines such parts.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tfkit.export.sources.graph_facts import PLACEHOLDERS
+from tfkit.export.graphs.facts import PLACEHOLDERS
 from tfkit.graph.closure import consumers, reached_from
 from tfkit.graph.nodes import Graph, Node, Tensor
 from tfkit.lower.facts import Facts

@@ -16,11 +16,11 @@ from typing import Any
 
 from tfkit.arrays import Array
 from tfkit.errors import ModelError
-from tfkit.export.live.cudnn import from_cudnn
+from tfkit.export.legacy.cudnn import from_cudnn
+from tfkit.export.legacy.h5_file import TOP_LEVEL, H5File, WeightEntry, check_dataset, opened_h5
 from tfkit.export.live.frameworks import first_line, quiet_logs
-from tfkit.export.live.h5_file import TOP_LEVEL, H5File, WeightEntry, check_dataset, opened_h5
-from tfkit.export.live.landing import Landing, assign, layer_weights, shown, variable_name
 from tfkit.export.live.objects import is_legacy_model
+from tfkit.export.weights.landing import Landing, assign, layer_weights, shown, variable_name
 
 SHARDED_ENDING = ".weights.json"
 _ENDING = ".weights.h5"

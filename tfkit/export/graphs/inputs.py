@@ -14,8 +14,8 @@ import numpy as np
 
 from tfkit.arrays import NUMPY_DTYPES, Array, string_array
 from tfkit.errors import SignatureError, nearest
-from tfkit.export.sources.graph_facts import PLACEHOLDERS, declared_shape
-from tfkit.export.sources.graph_outputs import is_pipeline_end
+from tfkit.export.graphs.facts import PLACEHOLDERS, declared_shape
+from tfkit.export.graphs.outputs import is_pipeline_end
 from tfkit.graph.attributes import shape_value, type_value
 from tfkit.graph.closure import consumers, needed_by, reached_from
 from tfkit.graph.fold import make_constant

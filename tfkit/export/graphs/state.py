@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from tfkit.errors import ModelError
-from tfkit.export.sources.graph_facts import GraphFacts, declared_shape
+from tfkit.export.graphs.facts import GraphFacts, declared_shape
 from tfkit.graph.attributes import bool_value, strings_value, type_value, types_value
 from tfkit.graph.closure import needed_by
 from tfkit.graph.nodes import Graph, Node, Tensor

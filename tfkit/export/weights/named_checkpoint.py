@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.export.live.frameworks import Frameworks
-from tfkit.export.live.landing import Landing, assign, shown, variable_name
-from tfkit.export.live.object_checkpoint import model_variables, read_tensor
+from tfkit.export.weights.landing import Landing, assign, shown, variable_name
+from tfkit.export.weights.object_checkpoint import model_variables, read_tensor
 
 # What the optimizers of TensorFlow 1 keep, beside a variable or by itself.
 _SLOT = re.compile(r"(.+)/(Adam|Adagrad|Adadelta|AdaMax|Ftrl|Momentum|RMSProp|Nadam|ExponentialMovingAverage)(_\d+)?")

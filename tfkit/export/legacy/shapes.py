@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfkit.errors import ModelError, UsageError, nearest
-from tfkit.export.live.h5_file import H5File
-from tfkit.export.live.legacy_config import inputs_of
+from tfkit.export.legacy.config import inputs_of
+from tfkit.export.legacy.h5_file import H5File
 from tfkit.export.shapes import ONLY_INPUT
 from tfkit.tensors import Shape
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from tfkit import proto
 from tfkit.errors import ModelError
+from tfkit.export.legacy.classes import ACTIVATIONS, LAYERS, MODELS, may_call, may_run
 from tfkit.export.live.keras_config import CustomPart, list_parts
-from tfkit.export.live.legacy_classes import ACTIVATIONS, LAYERS, MODELS, may_call, may_run
 
 _DROPPED_ENDINGS = ("_regularizer", "_constraint")
 _INITIALIZER = "_initializer"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tfkit import __version__, proto
+from tfkit.export.graphs.facts import as_shape
+from tfkit.export.graphs.serving import ServedGraph
+from tfkit.export.graphs.state import State
 from tfkit.export.sources.base import PlainModel
-from tfkit.export.sources.graph import ServedGraph
-from tfkit.export.sources.graph_facts import as_shape
-from tfkit.export.sources.graph_state import State
 from tfkit.export.sources.saved_model import run_saved_model
 from tfkit.graph.attributes import shapes_value
 from tfkit.lower.facts import SHAPES

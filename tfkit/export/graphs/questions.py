@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfkit.errors import SignatureError
+from tfkit.export.graphs.facts import GraphFacts
+from tfkit.export.graphs.outputs import Candidate
 from tfkit.export.names import unique_names
-from tfkit.export.sources.graph_facts import GraphFacts
-from tfkit.export.sources.graph_outputs import Candidate
 from tfkit.graph.nodes import Tensor
 from tfkit.tensors import DType, TensorSpec
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfkit.export.live.legacy_classes import (
+from tfkit.export.legacy.classes import (
     ACTIVATIONS_SAME_IN_KERAS_3,
     INITIALIZERS,
     MEANINGLESS_AS,
@@ -19,7 +19,7 @@ from tfkit.export.live.legacy_classes import (
     SAME_IN_KERAS_3,
     WITHOUT_MEANING,
 )
-from tfkit.export.live.legacy_config import Layer, walk
+from tfkit.export.legacy.config import Layer, walk
 
 _PLAIN_DTYPES = (None, "float32")
 
@@ -28,7 +28,7 @@ def reason_for_legacy(config: Mapping[str, Any]) -> str:
     """Why a model needs the library that wrote it; empty if Keras 3 computes the same.
 
     Args:
-        config: The configuration in the form of ``legacy_config``.
+        config: The configuration in the form of ``legacy.config``.
     """
     ends = (config["config"].get("input_layers"), config["config"].get("output_layers"))
     if any(isinstance(end, Mapping) for end in ends):
@@ -44,7 +44,7 @@ def as_keras_3(config: Mapping[str, Any], zeros: Any) -> dict[str, Any]:
     """The configuration as Keras 3 takes it, of a model that needs nothing else.
 
     Args:
-        config: The configuration in the form of ``legacy_config``.
+        config: The configuration in the form of ``legacy.config``.
         zeros: What gives the variables their first values.
     """
     inner = dict(config["config"])

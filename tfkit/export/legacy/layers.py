@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tfkit.export.live.legacy_config import walk
+from tfkit.export.legacy.config import walk
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(-tf)?")
 _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
@@ -21,7 +21,7 @@ def old_layers(tf: Any, tf_keras: Any, config: Mapping[str, Any], keras_version:
     Args:
         tf: TensorFlow.
         tf_keras: The last Keras 2.
-        config: The model's configuration in the form of ``legacy_config``.
+        config: The model's configuration in the form of ``legacy.config``.
         keras_version: The Keras that wrote it: ``2.2.4``, or ``2.2.4-tf`` of TensorFlow's own.
     """
     found = _VERSION.match(keras_version)

@@ -11,11 +11,9 @@ from typing import Any
 
 from tfkit import proto
 from tfkit.errors import ModelError, SignatureError, nearest
-from tfkit.export.names import Port, check_renames, rename_ports
-from tfkit.export.sources.base import SourceOptions
-from tfkit.export.sources.graph_checks import check_nodes
-from tfkit.export.sources.graph_facts import PLACEHOLDERS, GraphFacts
-from tfkit.export.sources.graph_inputs import (
+from tfkit.export.graphs.checks import check_nodes
+from tfkit.export.graphs.facts import PLACEHOLDERS, GraphFacts
+from tfkit.export.graphs.inputs import (
     cut,
     find_loose,
     fix_values,
@@ -23,8 +21,10 @@ from tfkit.export.sources.graph_inputs import (
     settle_defaults,
     switches,
 )
-from tfkit.export.sources.graph_outputs import Candidate, clear_outputs, is_pipeline_end, rank_outputs
-from tfkit.export.sources.graph_questions import Questions, full_name, named
+from tfkit.export.graphs.outputs import Candidate, clear_outputs, is_pipeline_end, rank_outputs
+from tfkit.export.graphs.questions import Questions, full_name, named
+from tfkit.export.names import Port, check_renames, rename_ports
+from tfkit.export.sources.base import SourceOptions
 from tfkit.graph.attributes import shape_value
 from tfkit.graph.closure import needed_by
 from tfkit.graph.fold import fold

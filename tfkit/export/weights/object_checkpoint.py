@@ -18,8 +18,8 @@ from typing import Any
 
 from tfkit.errors import ModelError
 from tfkit.export.live.frameworks import Frameworks, first_line
-from tfkit.export.live.landing import Landing, assign, shown, variable_name
 from tfkit.export.live.objects import describe, live_kind
+from tfkit.export.weights.landing import Landing, assign, shown, variable_name
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"

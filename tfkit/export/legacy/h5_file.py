@@ -27,7 +27,7 @@ import numpy as np
 
 from tfkit.arrays import Array
 from tfkit.errors import InputError, MissingError, ModelError
-from tfkit.export.live.h5_probe import survives
+from tfkit.export.legacy.h5_probe import survives
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 TOP_LEVEL = "top_level_model_weights"  # weights that the model itself holds, since tf.keras 2.6

@@ -1,0 +1,1 @@
+"""Weights without a model: the code or JSON that builds it, and each weight put in its place."""
