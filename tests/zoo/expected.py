@@ -12,8 +12,6 @@ QUICK = (
 
 # Honest refusals, by kind and TensorFlow: no rewriting gives that one what it lacks, and nothing is written for it.
 KNOWN_REFUSALS: dict[str, tuple[str, ...]] = {
-    # Whole numbers are drawn from bits that 1.12 gives nobody to see.
-    "random_numbers": ("1.12",),
     # It knows the case of ASCII's letters alone.
     "unicode_case": ("1.12",),
 }
