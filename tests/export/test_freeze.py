@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,10 +44,11 @@ def ops(model: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["digits_cnn", "penguins"])
-def test_a_keras_model_in_one_file(name: str, tmp_path: Path) -> None:
+def test_a_keras_model_in_one_file(name: str, in_keras: Callable[..., Any], tmp_path: Path) -> None:
     for processor in ("tensorflow_cpu_1.12", "tensorflow_cpu_2.7"):
         installed_runtime(processor)
-        report = export_model(SAMPLES / f"{name}.keras", tmp_path / processor, processor=processor, freeze=True)
+        model = SAMPLES / f"{name}.keras"
+        report = in_keras(export_model, model, tmp_path / processor, processor=processor, freeze=True)
         assert max(output.max_abs_error for output in report.check.outputs) < 1e-5
         assert not ops(tmp_path / processor) & VARIABLES
         assert not (tmp_path / processor / "variables").exists()
@@ -64,11 +67,13 @@ def test_models_of_old_tensorflows_give_what_was_recorded(fixture: Fixture, tmp_
             case.check(model.predict(case.inputs, signature=case.signature))
 
 
-def test_for_every_processor(tmp_path: Path) -> None:
-    report = export_everywhere(
-        SAMPLES / "digits_mlp.keras", tmp_path / "all", processors=["tensorflow_cpu_1.15", "tensorflow_cpu_2.3"],
-        freeze=True,
-    )  # fmt: skip
+def test_for_every_processor(in_keras: Callable[..., Any], tmp_path: Path) -> None:
+    processors = ["tensorflow_cpu_1.15", "tensorflow_cpu_2.3"]
+    for processor in processors:
+        installed_runtime(processor)
+    report = in_keras(
+        export_everywhere, SAMPLES / "digits_mlp.keras", tmp_path / "all", processors=processors, freeze=True
+    )
     assert not report.failed
     assert not ops(tmp_path / "all" / "tensorflow_cpu_1.15") & VARIABLES
 
