@@ -26,6 +26,12 @@ def prover() -> Iterator[Prover]:
         yield prover
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _runtimes_of_its_own(prover: Prover) -> Iterator[None]:
+    yield
+    prover.close_runtimes()
+
+
 @pytest.fixture
 def prove(prover: Prover, tmp_path: Path) -> Prove:
     """Proves that a function gives the same lowered as it is; see ``Prover.prove``."""

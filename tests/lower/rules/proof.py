@@ -45,7 +45,12 @@ class Prover:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close_runtimes()
+
+    def close_runtimes(self) -> None:
+        """Ends the runtimes' processes: what one family of rules does to an old TensorFlow is not another's problem."""
         self._stack.close()
+        self._runtimes.clear()
 
     def prove(
         self,
