@@ -10,6 +10,7 @@ import numpy as np
 from tfkit.arrays import Array, dtype_of
 from tfkit.errors import ModelError
 from tfkit.graph.attributes import int_value, strings_value, tensor_value, type_value
+from tfkit.graph.closure import consumers, needed_by
 from tfkit.graph.nodes import Node, Tensor
 from tfkit.lower.flat import FlatModel
 from tfkit.processors.catalogue import INSTALLED
@@ -34,9 +35,9 @@ def variables_of(model: FlatModel) -> dict[str, Node]:
     """
     if model.restore is None:
         return {}
-    assigned = [node.inputs[0].node for node in _needed([model.restore]) if node.op in _ASSIGNS]
-    restored = {node for node in _needed(assigned) if node.op in _VARIABLES}
-    return {node.name: node for node in _needed([*_ends(model), *model.init]) if node in restored}
+    assigned = [node.inputs[0].node for node in needed_by([model.restore]) if node.op in _ASSIGNS]
+    restored = {node for node in needed_by(assigned) if node.op in _VARIABLES}
+    return {node.name: node for node in needed_by([*_ends(model), *model.init]) if node in restored}
 
 
 def read_each(model: FlatModel) -> dict[str, Tensor]:
@@ -65,15 +66,15 @@ def freeze(model: FlatModel, values: Mapping[str, Array], variables: Mapping[str
     """
     frozen = variables_of(model) if variables is None else variables
     _forget_restoring(model)
-    users = _users(model)
-    needed = _needed([*_ends(model), *model.init])
+    users = consumers(model.graph)
+    needed = needed_by([*_ends(model), *model.init])
     for name, node in frozen.items():
         is_reference = node.op in _REFERENCES
         _make_constant(node, values[name])
         handles = [node.out()]
         while handles:
             handle = handles.pop()
-            for user in users.get(handle.node, ()):
+            for user in dict.fromkeys(users.get(handle.node, ())):
                 if user not in needed or handle not in user.inputs:
                     continue
                 if is_reference:
@@ -88,34 +89,14 @@ def _ends(model: FlatModel) -> Iterable[Node]:
         yield from (tensor.node for tensor in signature.outputs.values())
 
 
-def _needed(roots: Iterable[Node]) -> set[Node]:
-    seen: set[Node] = set()
-    waiting = list(roots)
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            waiting += [tensor.node for tensor in node.inputs]
-            waiting += node.controls
-    return seen
-
-
-def _users(model: FlatModel) -> dict[Node, list[Node]]:
-    users: dict[Node, list[Node]] = {}
-    for node in model.graph.nodes.values():
-        for source in dict.fromkeys(tensor.node for tensor in node.inputs):
-            users.setdefault(source, []).append(node)
-    return users
-
-
 def _forget_restoring(model: FlatModel) -> None:
     """Takes out of the restore part what assigns to variables, and the part itself if no table is left in it."""
     if model.restore is None:
         return
-    for node in _needed([model.restore]):
+    for node in needed_by([model.restore]):
         node.controls = [control for control in node.controls if control.op not in _ASSIGNS]
         node.inputs = [tensor for tensor in node.inputs if tensor.node.op not in _ASSIGNS]
-    if not any(node.op in _TABLE_IMPORTS for node in _needed([model.restore])):
+    if not any(node.op in _TABLE_IMPORTS for node in needed_by([model.restore])):
         model.restore = model.checkpoint = None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tfkit.arrays import Array
 from tfkit.errors import LoweringError
+from tfkit.graph.closure import needed_by
 from tfkit.lower.flat import FlatModel
 from tfkit.lower.freeze import freeze
 from tfkit.lower.rewrite import Problem, rewrite
@@ -131,14 +132,7 @@ def signatures_of(model: FlatModel, node: str) -> list[str]:
     """The signatures that need a node."""
     found = []
     for name, signature in model.signatures.items():
-        seen = set()
-        waiting = [tensor.node for tensor in signature.outputs.values()]
-        while waiting:
-            each = waiting.pop()
-            if each not in seen:
-                seen.add(each)
-                waiting.extend(tensor.node for tensor in each.inputs)
-                waiting.extend(each.controls)
-        if any(each.name == node for each in seen):
+        needed = needed_by(tensor.node for tensor in signature.outputs.values())
+        if any(each.name == node for each in needed):
             found.append(name)
     return found
