@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfkit.cli.processors import ProcessorOptions
+from tfkit.cli.tags import parse_tags
 from tfkit.errors import EXIT_VERDICT
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def run(
     from tfkit.cli.output import print_json
     from tfkit.compat.check import check_model
 
-    wanted = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
+    wanted = parse_tags(tags)
     report = check_model(model, processors=processors or (), tags=wanted, signatures=signatures)
     print_json(report.as_dict()) if as_json else _print_report(report, everything=everything)
     if (processors or strict) and not report.passes(strict=strict):

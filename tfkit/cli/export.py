@@ -12,6 +12,7 @@ import typer
 from tfkit.cli import onnx
 from tfkit.cli.output import note, print_json, print_table, print_text, stdout_for_results
 from tfkit.cli.processors import complete_processors
+from tfkit.cli.tags import parse_tags
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def run(
 
     options: dict[str, Any] = {
         "signature": signature,
-        "tags": None if tags is None else tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+        "tags": None if tags is None else parse_tags(tags),
         "merge": merge or (),
         "rename": parse_renames(rename or []),
         "freeze": freeze,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfkit.cli.tags import parse_tags
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -46,7 +48,7 @@ def run(
     from tfkit.eas.structure import structure_json
     from tfkit.errors import UsageError
 
-    wanted = None if tags is None else [tag.strip() for tag in tags.split(",") if tag.strip()]
+    wanted = None if tags is None else parse_tags(tags)
     if show_all and signature:
         raise UsageError("--all shows every signature: leave --signature out")
     if show_all:

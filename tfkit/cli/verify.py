@@ -11,6 +11,7 @@ import typer
 
 from tfkit.cli.inputs import InputOptions
 from tfkit.cli.processors import ProcessorOptions
+from tfkit.cli.tags import parse_tags
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def run(
         "rtol": rtol,
         "seed": seed,
         "timeout_s": timeout,
-        "tags": tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+        "tags": parse_tags(tags),
         "device": device,
     }
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfkit.cli.inputs import InputOptions
+from tfkit.cli.tags import parse_tags
 
 if TYPE_CHECKING:
     from tfkit.warmup.generate import InputSummary, WarmupReport
@@ -66,7 +67,7 @@ def run(
             fetch=fetch or (),
             seed=seed,
             unknown_dim=unknown_dim,
-            tags=tuple(tag.strip() for tag in tags.split(",") if tag.strip()),
+            tags=parse_tags(tags),
             force=force,
         )
     except SignatureError as error:
