@@ -301,6 +301,11 @@ def count_of(argument: Argument, attrs: Mapping[str, Any]) -> int:
     return int(attrs[name].i) if argument.number_attr else len(attrs[name].list.type)
 
 
+def each_argument(arguments: Iterable[Argument], attrs: Mapping[str, Any]) -> list[Argument]:
+    """What an op calls each of the inputs, or outputs, of a node with these attributes."""
+    return [argument for argument in arguments for _ in range(count_of(argument, attrs))]
+
+
 def dtypes_of(argument: Argument, attrs: Mapping[str, Any]) -> list[int]:
     """The dtypes of those tensors; 0 where the node does not say."""
     if argument.type_list_attr:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from tfkit.graph.nodes import Tensor
 from tfkit.lower.edit import Edit
-from tfkit.lower.flat import count_of
+from tfkit.lower.flat import each_argument
 from tfkit.lower.formulas import Formulas
 from tfkit.lower.rules import rule
-from tfkit.processors.ops import Argument, Op
+from tfkit.processors.ops import Op
 from tfkit.tensors import DType
 
 _SIGNED = {DType.UINT32: DType.INT32, DType.UINT64: DType.INT64}
@@ -90,23 +90,18 @@ def _compute(edit: Edit, convert: Callable[[Edit, Tensor], Tensor]) -> None:
     signed = _SIGNED[dtype]
     inputs = [
         convert(edit, _bitcast(edit, tensor, signed)) if argument.type_attr == attribute else tensor
-        for argument, tensor in zip(_each(op.inputs, edit), edit.node.inputs, strict=True)
+        for argument, tensor in zip(each_argument(op.inputs, edit.node.attrs), edit.node.inputs, strict=True)
     ]
     attrs = {name: value for name, value in edit.node.attrs.items() if name[0] != "_"}
     node = edit.add(op.name, inputs, **{**attrs, attribute: signed}).node
     results = [
         _bitcast(edit, convert(edit, node.out(at)), dtype) if argument.type_attr == attribute else node.out(at)
-        for at, argument in enumerate(_each(op.outputs, edit))
+        for at, argument in enumerate(each_argument(op.outputs, edit.node.attrs))
     ]
     if len(results) == 1:
         edit.become_identity(results[0])
     else:
         edit.become_each(results)
-
-
-def _each(arguments: tuple[Argument, ...], edit: Edit) -> list[Argument]:
-    """What the op calls each of the node's inputs, or outputs."""
-    return [argument for argument in arguments for _ in range(count_of(argument, edit.node.attrs))]
 
 
 def _bitcast(edit: Edit, tensor: Tensor, dtype: DType) -> Tensor:

@@ -7,9 +7,9 @@ integers wraps as it would have, floats are rounded once. Not for what looks at 
 from __future__ import annotations
 
 from tfkit.lower.edit import Edit
-from tfkit.lower.flat import count_of
+from tfkit.lower.flat import each_argument
 from tfkit.lower.rules import rule
-from tfkit.processors.ops import Argument, Op, plain_value
+from tfkit.processors.ops import Op, plain_value
 from tfkit.tensors import DType
 
 # What holds every value of a dtype, in the order of preference.
@@ -133,13 +133,13 @@ def _compute(edit: Edit, op: Op, attribute: str, narrow: DType, wide: DType) -> 
     """Lets the node give what it gave, computed with another dtype in an attribute."""
     inputs = [
         edit.cast(tensor, wide) if argument.type_attr == attribute else tensor
-        for argument, tensor in zip(_each(op.inputs, edit), edit.node.inputs, strict=True)
+        for argument, tensor in zip(each_argument(op.inputs, edit.node.attrs), edit.node.inputs, strict=True)
     ]
     attrs = {name: value for name, value in edit.node.attrs.items() if name[0] != "_"}
     node = edit.add(op.name, inputs, **{**attrs, attribute: wide}).node
     results = [
         edit.cast(node.out(at), narrow) if argument.type_attr == attribute else node.out(at)
-        for at, argument in enumerate(_each(op.outputs, edit))
+        for at, argument in enumerate(each_argument(op.outputs, edit.node.attrs))
     ]
     if len(results) == 1:
         edit.become_identity(results[0])
@@ -159,8 +159,3 @@ def _choose(edit: Edit, op: Op) -> tuple[str, DType, DType]:
             if edit.target.has_kernel(op.name, {**types, name: wide}):
                 return name, DType(int(value.type)), wide
     return edit.refuse("there is no kernel for a wider dtype either")
-
-
-def _each(arguments: tuple[Argument, ...], edit: Edit) -> list[Argument]:
-    """What the op calls each of the node's inputs, or outputs."""
-    return [argument for argument in arguments for _ in range(count_of(argument, edit.node.attrs))]
