@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tfkit.arrays import Array, dtype_of
+from tfkit.errors import UsageError
 from tfkit.tensors import DType
 
 # What two runs of the same float operations in another order may differ by, relative to the largest value.
@@ -47,6 +49,17 @@ def choose_tolerance(
     if compute_dtype is not None:
         step = max(step, DEFAULTS[compute_dtype])
     return Tolerance(step * largest(source) if atol is None else atol, step * _RTOL_FACTOR if rtol is None else rtol)
+
+
+def check_tolerance(name: str, value: float | None) -> float | None:
+    """A tolerance that the user gave.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"{name} {value} is not possible: expected a number from 0 on")
+    return value
 
 
 def varies(samples: Sequence[Array]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from tfkit.compat.references import (
 )
 from tfkit.compat.report import BASELINE, DIFFERS, PASSED, VerifyReport, VerifyRow
 from tfkit.compat.running import RAN, Ran, Settings, is_present, run_cases
+from tfkit.compat.tolerance import check_tolerance
 from tfkit.compat.written import read_written
 from tfkit.eas.structure import is_predict
 from tfkit.errors import InputError, UsageError
@@ -258,6 +258,5 @@ def _check_options(batch_sizes: Sequence[int], timeout_s: float, atol: float | N
         raise UsageError(f"a time-out of {timeout_s} s is not possible: expected more than 0")
     if any(size < 1 for size in batch_sizes):
         raise UsageError(f"batch sizes {list(batch_sizes)} are not possible: expected numbers from 1 on")
-    for name, value in (("atol", atol), ("rtol", rtol)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} {value} is not possible: expected a number from 0 on")
+    check_tolerance("atol", atol)
+    check_tolerance("rtol", rtol)

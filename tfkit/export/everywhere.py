@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tfkit import __version__
+from tfkit.compat.compare import Limits
+from tfkit.compat.tolerance import check_tolerance
 from tfkit.eas.structure import structure
 from tfkit.errors import LoweringError, MissingError, TensorFlowError, UsageError, VerdictError
 from tfkit.export.making import Prepared, prepared
-from tfkit.export.pipeline import check_tolerance
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport, Source
-from tfkit.export.selfcheck import Given, Limits
+from tfkit.export.selfcheck import Given
 from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.export.target import check_target, folder_size, link_equal, staged_folder

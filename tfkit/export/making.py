@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfkit.arrays import Array
+from tfkit.compat.compare import Limits
 from tfkit.compat.half import half_dtype
 from tfkit.compat.recorded import Case
 from tfkit.compat.written import read_written
 from tfkit.export.evidence import write_evidence, write_report
 from tfkit.export.freezing import variable_values
 from tfkit.export.report import ExportedSignature, ExportReport, SelfCheck, Source
-from tfkit.export.selfcheck import Given, Limits, check_export
+from tfkit.export.selfcheck import Given, check_export
 from tfkit.export.sources.base import ModelSource, PlainModel
 from tfkit.export.target import link_into, plain_folder
 from tfkit.lower.model import LoweringReport, lower_model

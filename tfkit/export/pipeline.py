@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -10,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tfkit.errors import UsageError
+from tfkit.compat.compare import Limits
+from tfkit.compat.tolerance import check_tolerance
 from tfkit.export.making import prepared
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport
-from tfkit.export.selfcheck import Given, Limits
+from tfkit.export.selfcheck import Given
 from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.export.target import check_target, folder_size, staged_folder
@@ -134,14 +134,3 @@ def export_model(
             report = made.make(staged, target_processor, proving)
         size = folder_size(staged)
     return replace(report, path=Path(output), size_bytes=size, elapsed_s=time.monotonic() - started)
-
-
-def check_tolerance(name: str, value: float | None) -> float | None:
-    """A tolerance that the user gave.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if value is not None and not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"{name} {value} is not possible: expected a number from 0 on")
-    return value

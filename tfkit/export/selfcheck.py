@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfkit.arrays import Array
+from tfkit.compat.compare import Limits
 from tfkit.compat.drawing import Runner, draw_cases, inputs_vary, outputs_vary
 from tfkit.compat.recorded import Case
 from tfkit.compat.tolerance import choose_tolerance, varies
@@ -25,24 +26,9 @@ from tfkit.inputs import InputOption, parse_inputs
 from tfkit.inputs.samples import BATCH_SIZES, SampleMaker
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
-from tfkit.tensors import DType, Signature
+from tfkit.tensors import Signature
 
 _SAMPLES_HINT = "Give real samples (--input NAME=@FILE.npy), or export with --no-verify, which is recorded."
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What floating-point outputs may differ by; ``None``: the default of their type.
-
-    Attributes:
-        atol: Absolute.
-        rtol: Relative to the source.
-        compute_dtype: The half type that the model computes in.
-    """
-
-    atol: float | None = None
-    rtol: float | None = None
-    compute_dtype: DType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +174,7 @@ def compare_sample(
             raise VerdictError(
                 f"output {spec.name!r} has shape {list(source.shape)}{place}, and the signature says {spec}"
             )
-        tolerance = choose_tolerance(source, compute_dtype=limits.compute_dtype, atol=limits.atol, rtol=limits.rtol)
+        tolerance = limits.tolerance(spec.name, source)
         checks[spec.name] = compare_output(spec.name, outputs[spec.name], source, tolerance, place=place)
     return checks
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from tfkit.arrays import Array, string_array
+from tfkit.compat.compare import Limits
 from tfkit.compat.recorded import Case
 from tfkit.errors import LoweringError, MissingError, TensorFlowError, VerdictError
 from tfkit.export.compare import merge_checks
 from tfkit.export.live.frameworks import first_line
 from tfkit.export.onnx.files import as_text
 from tfkit.export.report import SelfCheck
-from tfkit.export.selfcheck import Limits, batch_size, compare_sample
+from tfkit.export.selfcheck import batch_size, compare_sample
 from tfkit.tensors import Signature
 
 _SILENT = 4  # onnxruntime's log levels end with "fatal"

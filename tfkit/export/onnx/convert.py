@@ -149,7 +149,7 @@ class Converter:
                 custom_rewriter=[choose_without_arithmetic],
             )
         model = self._tf2onnx.optimizer.optimize_graph(converted).make_model(name)
-        if any(each.domain == LABELS for each in _nodes(model.graph)):
+        if any(each.domain == LABELS for each in nodes_of(model.graph)):
             self._declare_labels(model)
         return model
 
@@ -158,13 +158,13 @@ class Converter:
             model.opset_import.append(self._onnx.helper.make_opsetid(LABELS, _LABELS_VERSION))
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def nodes_of(graph: Any) -> Iterator[Any]:
     """All nodes of an ONNX graph, and of the graphs in it."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+                yield from nodes_of(attribute.g)
 
 
 class _Listener(logging.Handler):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tfkit.errors import LoweringError
 from tfkit.export.freezing import variable_values
-from tfkit.export.onnx.convert import Converted, Converter, Ends
+from tfkit.export.onnx.convert import Converted, Converter, Ends, nodes_of
 from tfkit.export.onnx.graph_def import serialize
 from tfkit.export.onnx.handles import freeze_all, sink
 from tfkit.export.onnx.loops import count_turns
@@ -108,15 +108,6 @@ def onnx_signature(signature: Signature) -> Signature:
             taken.add(name)
         outputs.append(replace(spec, name=name))
     return replace(signature, outputs=tuple(outputs))
-
-
-def nodes_of(graph: Any) -> Iterator[Any]:
-    """All nodes of an ONNX graph, and of the graphs in it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from nodes_of(attribute.g)
 
 
 def _rewrite(program: Program, target: OnnxTarget) -> tuple[dict[str, int], dict[str, str]]:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tfkit.compat.compare import Limits
 from tfkit.compat.half import half_dtype
 from tfkit.compat.recorded import Case
+from tfkit.compat.tolerance import check_tolerance
 from tfkit.compat.written import read_written
 from tfkit.errors import UsageError
 from tfkit.export.onnx.check import check_onnx, check_valid
@@ -19,9 +21,8 @@ from tfkit.export.onnx.files import check_file, publish, save_evidence, save_met
 from tfkit.export.onnx.making import make_onnx, onnx_signature
 from tfkit.export.onnx.report import OnnxReport
 from tfkit.export.onnx.target import check_opset
-from tfkit.export.pipeline import check_tolerance
 from tfkit.export.report import SelfCheck
-from tfkit.export.selfcheck import Given, Limits
+from tfkit.export.selfcheck import Given
 from tfkit.export.sources.base import PlainModel, SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.export.target import plain_folder, staged_folder

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tfkit.arrays import Array
+from tfkit.compat.compare import Limits
 from tfkit.compat.drawing import Runner
 from tfkit.compat.recorded import Case
 from tfkit.errors import InputError, TensorFlowError, TfkitError, UsageError, VerdictError
 from tfkit.export.live.frameworks import first_line
 from tfkit.export.names import check_signature_name
 from tfkit.export.report import Source
-from tfkit.export.selfcheck import Given, Limits, draw_samples
+from tfkit.export.selfcheck import Given, draw_samples
 from tfkit.export.shapes import check_input_shapes
 from tfkit.graph.domains import input_domains
 from tfkit.inputs.samples import SampleMaker
