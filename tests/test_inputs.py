@@ -340,7 +340,7 @@ class TestFiles:
             ("a.json", b"", "no JSON"),
             ("a.json", b"[" * 200_000, "no JSON"),
             ("a.json", b'"\xff"', "no JSON"),
-            ("a.csv", b"1,2", "no file of samples"),
+            ("a.xml", b"1,2", "no file of samples"),
         ],
     )
     def test_a_file_of_another_kind_is_an_input_error(self, name, content, message, tmp_path):

@@ -53,6 +53,11 @@ def domains_of(folder):
     return input_domains(folder, find_signature(read_signatures(folder)))
 
 
+@pytest.mark.parametrize(("name", "closed"), [("embedding_int32", True), ("category_one_hot", False)])
+def test_an_index_that_counts_for_nothing_is_no_error(graph_models, name, closed):
+    assert domains_of(graph_models / name)["x"].closed == closed
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_domain_of_an_input_is_read_off_the_graph(graph_models, name):
     assert domains_of(graph_models / name).get("x") == EXPECTED[name]

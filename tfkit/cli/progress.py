@@ -1,10 +1,11 @@
-"""Shows how far an install is: a bar on a terminal, a line for each step elsewhere. All of it goes to stderr."""
+"""Shows how far long work is: a bar on a terminal; elsewhere a line for each step of an install. All on stderr."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tfkit.cli.output import note
 
@@ -27,6 +28,27 @@ def install_progress(name: str) -> Iterator[Callable[[str, int, int], None]]:
             yield tell
     else:
         yield _lines(name)
+
+
+@contextmanager
+def reading_progress() -> Iterator[Callable[[Path, int, int], None] | None]:
+    """What reads long files tells its progress to; ``None`` where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("reading {task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[Path, TaskID] = {}
+
+        def tell(path: Path, done: int, total: int) -> None:
+            if path not in tasks:
+                tasks[path] = bars.add_task(path.name, total=total or None)
+            bars.update(tasks[path], completed=done, total=total or None)
+
+        yield tell
 
 
 def _lines(name: str) -> Callable[[str, int, int], None]:

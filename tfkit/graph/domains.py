@@ -27,6 +27,8 @@ _INTEGERS = frozenset({
     *(DType.INT8, DType.INT16, DType.INT32, DType.INT64),
     *(DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64),
 })  # fmt: skip
+# What other indices count for nothing in: no row of their own, no count.
+_INDIFFERENT = frozenset({"OneHot", "Bincount", "DenseBincount", "RaggedBincount", "SparseBincount"})
 _DIGITS = Vocabulary(tuple(b"%d" % number for number in range(10)), closed=True)
 
 
@@ -92,8 +94,8 @@ def _domain(flow: Flow, use: Place) -> Domain | None:
     return None if bound is None else bound(flow, use)
 
 
-def _below(high: int | None) -> IntRange | None:
-    return IntRange(0, high) if high is not None and high > 0 else None
+def _below(high: int | None, *, closed: bool = True) -> IntRange | None:
+    return IntRange(0, high, closed) if high is not None and high > 0 else None
 
 
 def _table_rows(flow: Flow, use: Place) -> IntRange | None:
@@ -117,7 +119,7 @@ def _every_size(operand: int, flow: Flow, use: Place) -> IntRange | None:
 
 def _count(operand: int, flow: Flow, use: Place) -> IntRange | None:
     """Below a number that the node is given, such as the depth of ``OneHot``."""
-    return _below(flow.most(use.frame, use.operand(operand)))
+    return _below(flow.most(use.frame, use.operand(operand)), closed=use.node.op not in _INDIFFERENT)
 
 
 def _digits(_: Flow, __: Place) -> Vocabulary:

@@ -56,17 +56,20 @@ def serialize_nodes(graph: Graph, *, notes: Collection[str] = ()) -> Iterator[by
         message = node_def(name=node.name, op=node.op, input=inputs)
         attrs, large = message.attr, []
         for name, value in node.attrs.items():
-            if value.WhichOneof("value") == "tensor" and len(value.tensor.tensor_content) > _LARGE_BYTES:
-                large += _serialize_attribute(name, value)
-            elif name[0] != "_" or name in notes:
+            if value.WhichOneof("value") == "tensor":
+                held = value.SerializeToString(deterministic=True)
+                if len(held) > _LARGE_BYTES:
+                    large += _attribute(name, held)
+                    continue
+            if name[0] != "_" or name in notes:
                 attrs[name].CopyFrom(value)
         data = message.SerializeToString(deterministic=True)
         yield _NODE_TAG + write_varint(len(data) + sum(map(len, large))) + data
         yield from large
 
 
-def _serialize_attribute(name: str, value: Any) -> list[bytes]:
-    """An attribute as a field of a serialized ``NodeDef``, in parts, so that a large one is copied but once."""
-    held, key = value.SerializeToString(deterministic=True), name.encode()
+def _attribute(name: str, held: bytes) -> list[bytes]:
+    """A serialized attribute as a field of a ``NodeDef``, in parts, so that a large one is copied but once."""
+    key = name.encode()
     head = b"\x0a" + write_varint(len(key)) + key + b"\x12" + write_varint(len(held))
     return [_ATTR_TAG + write_varint(len(head) + len(held)) + head, held]

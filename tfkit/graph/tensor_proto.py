@@ -1,4 +1,4 @@
-"""The values of a ``TensorProto``, as constants in graphs hold them (TensorFlow's ``tensor.proto``)."""
+"""The values of a ``TensorProto``, as constants in graphs and requests hold them (TensorFlow's ``tensor.proto``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfkit.arrays import NUMPY_DTYPES, Array
+from tfkit.arrays import NUMPY_DTYPES, Array, dtype_of, string_array
 from tfkit.errors import ModelError
 from tfkit.tensors import DType
 
@@ -24,6 +24,12 @@ _FIELDS = {
     DType.COMPLEX128: "dcomplex_val",
 }
 _INT_FIELD = "int_val"  # all the others
+# Of which make_tensor_proto writes more than one value as bytes (_TENSOR_CONTENT_TYPES of tensor_util.py).
+_AS_BYTES = frozenset({
+    *(DType.HALF, DType.BFLOAT16, DType.FLOAT, DType.DOUBLE),
+    *(DType.INT8, DType.INT16, DType.INT32, DType.INT64, DType.UINT8, DType.UINT32, DType.UINT64),
+    *(DType.QINT8, DType.QUINT8, DType.QINT16, DType.QUINT16, DType.QINT32),
+})  # fmt: skip
 
 
 def tensor_array(tensor: Any) -> Array:
@@ -51,6 +57,39 @@ def tensor_array(tensor: Any) -> Array:
     full[: held.size] = held
     full[held.size :] = held[-1]
     return full.reshape(shape)
+
+
+def fill_tensor(tensor: Any, array: Array) -> None:
+    """Puts an array into an empty ``TensorProto``, in the form that TensorFlow's ``make_tensor_proto`` gives it.
+
+    Raises:
+        InputError: TensorFlow has no such dtype, or a text is none.
+    """
+    dtype = dtype_of(array)
+    tensor.dtype = int(dtype)
+    tensor.tensor_shape.SetInParent()
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    if dtype is DType.STRING:
+        tensor.string_val.extend(string_array(array).reshape(-1).tolist())
+        return
+    held = np.asarray(array, NUMPY_DTYPES[dtype], order="C")
+    if held.size > 1 and dtype in _AS_BYTES:
+        tensor.tensor_content = held.tobytes()
+    else:
+        getattr(tensor, _FIELDS.get(dtype, _INT_FIELD)).extend(_numbers(held, dtype))
+
+
+def _numbers(held: Array, dtype: DType) -> list[Any]:
+    """The values as the fields for single values hold them."""
+    flat = held.reshape(-1)
+    if dtype in (DType.HALF, DType.BFLOAT16):
+        flat = flat.view(np.uint16)
+    elif dtype in (DType.COMPLEX64, DType.COMPLEX128):
+        flat = flat.view(flat.real.dtype)
+    elif flat.dtype.names:
+        flat = flat.view(flat.dtype[0])
+    return list(flat.tolist())
 
 
 def _listed(tensor: Any, dtype: DType) -> Array:

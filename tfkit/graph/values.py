@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class IntRange:
-    """Whole numbers from ``low`` up to, but not including, ``high``, as an index into a table of ``high`` rows."""
+    """Whole numbers from ``low`` up to, but not including, ``high``, as an index into a table of ``high`` rows.
+
+    Attributes:
+        low: The smallest.
+        high: One more than the largest.
+        closed: Whether any other number is an error; otherwise it counts for nothing, as in ``OneHot``.
+    """
 
     low: int
     high: int
+    closed: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ def combine(first: Domain | None, second: Domain) -> Domain:
         return second
     if isinstance(first, IntRange) and isinstance(second, IntRange):
         low, high = max(first.low, second.low), min(first.high, second.high)
-        return IntRange(low, high) if low < high else first
+        return IntRange(low, high, first.closed or second.closed) if low < high else first
     if isinstance(first, IntRange):
         return combine(second, first)
     if isinstance(second, IntRange):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tfkit.inputs.files import read_request
 from tfkit.inputs.make import (
+    given_names,
     given_request,
     given_rows,
     make_inputs,
@@ -12,10 +13,13 @@ from tfkit.inputs.make import (
     signature_of,
 )
 from tfkit.inputs.options import FORMS, InputOption, parse_inputs
+from tfkit.inputs.rows import Reading
 
 __all__ = [
     "FORMS",
     "InputOption",
+    "Reading",
+    "given_names",
     "given_request",
     "given_rows",
     "make_inputs",

@@ -32,6 +32,11 @@ def fit_rows(array: Array, spec: TensorSpec, batch_size: int | None) -> Array:
     """
     if spec.shape is not None and spec.shape[:1] == (None,) and spec.accepts_shape((1, *array.shape)):
         array = array[np.newaxis]
+    return first_rows(array, spec, batch_size)
+
+
+def first_rows(array: Array, spec: TensorSpec, batch_size: int | None) -> Array:
+    """The first ``batch_size`` rows of samples that have their batch dimension; raises as ``fit_rows`` does."""
     if not spec.accepts_shape(array.shape):
         raise SignatureError(f"input {spec.name!r} has shape {list(array.shape)}: expected {spec}")
     if batch_size is None or array.ndim == 0 or (spec.shape is not None and spec.shape[0] is not None):

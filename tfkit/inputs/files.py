@@ -1,37 +1,60 @@
-"""Reads sample values from files: npy, npz, JSON, and whole PredictRequests, binary or as protobuf JSON.
+"""Reads sample values from files, by their suffix: what is an array, what is read a row at a time, whole requests.
 
-A file may come from anyone: nothing is unpickled, no array is allocated that the file does not hold, and whatever is
-wrong with it is an ``InputError``. An npy file is mapped, not read, so that one row of a large one costs one row.
+A file may come from anyone: whatever is wrong with it is an ``InputError``, and a small file never takes much memory.
 """
 
 from __future__ import annotations
 
-import ast
-import errno
-import math
-import stat
-import zipfile
-import zlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-
-from tfkit.arrays import DTYPES, Array
 from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, nearest
+from tfkit.inputs import images
+from tfkit.inputs.lines import CsvTable, JsonLines, TextFile
+from tfkit.inputs.numpy_files import Npz, read_npy
+from tfkit.inputs.opening import read_bytes, readable_size
 from tfkit.inputs.options import load_json
+from tfkit.inputs.rest import rest_inputs, rest_signature
+from tfkit.inputs.rows import RowFile
 
-_NPY_MAGIC = b"\x93NUMPY"
-_MAX_HEADER_BYTES = 1 << 16
-_MAX_ARRAY_BYTES = 1 << 62  # numpy's own limit, which it sees even beside a dimension of 0
 _MAX_JSON_BYTES = 256 << 20
 _MAX_REQUEST_BYTES = 2 << 30
-_PICKLED = "Save text as a numpy 'S' or 'U' array: np.save(path, array.astype('S')); pickled objects are never loaded."
+_READ_AT_ONCE = (".npy", ".npz", ".json", ".bin")
+_KNOWN = ".npy, .npz, .json, .csv, .jsonl, .txt, .parquet, .tfrecord, or pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """What a whole request says beside its values.
+
+    Attributes:
+        signature_name: The signature that it is for; empty for the model's default one.
+        output_filter: The outputs that it asks for; empty for all.
+        input_names: The inputs that it names.
+    """
+
+    signature_name: str
+    output_filter: tuple[str, ...]
+    input_names: tuple[str, ...]
+
+
+def open_rows(path: Path) -> RowFile | None:
+    """A file that is read a row at a time; ``None`` for one of another kind.
+
+    Raises:
+        InputError: It is missing or damaged.
+        MissingError: What reads it is not installed.
+    """
+    opens = _row_kind(path)
+    return opens(path) if opens is not None else None
 
 
 def read_value(path: Path, key: str, name: str) -> Any:
-    """The values for one input: an array from npy and npz, nested lists from JSON.
+    """The values for one input of a file that ``open_rows`` does not take: an array, or nested lists from JSON.
 
     Args:
         path: The file.
@@ -43,29 +66,31 @@ def read_value(path: Path, key: str, name: str) -> Any:
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        arrays = _Npz(path)
+        arrays = Npz(path)
         return arrays.read(_choose(arrays.names, key, name, path))
     if suffix == ".json":
         value = _read_json(path)
         return value[_choose(list(value), key, name, path)] if isinstance(value, dict) else value
+    readable_size(path)
+    if suffix == ".npy" and not key:
+        return read_npy(path)
     if suffix == ".npy":
-        return _read_npy(path)
-    try:
-        regular_size(path)
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    raise InputError(f"{path} is no file of samples: expected .npy, .npz or .json")
+        raise InputError(f"{path} holds one array without a name: there is no {key!r} in it")
+    raise InputError(f"{path} is no file of samples: expected {_KNOWN}")
 
 
-def read_set(path: Path) -> dict[str, Any]:
-    """A whole set of inputs by name: arrays, or nested lists from plain JSON.
+def read_set(path: Path) -> Mapping[str, Any]:
+    """A whole set of inputs by name, of a file that ``open_rows`` does not take.
+
+    Returns:
+        Arrays, or nested lists from JSON; under an empty name what is for the only input, whatever its name.
 
     Raises:
         InputError: The file is missing, damaged, or of another kind.
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        arrays = _Npz(path)
+        arrays = Npz(path)
         return {name: arrays.read(name) for name in arrays.names}
     if suffix == ".npy":
         raise InputError(f"{path} holds one array without a name", hint=f"Name the input: NAME=@{path}")
@@ -73,7 +98,9 @@ def read_set(path: Path) -> dict[str, Any]:
         value = _read_json(path)
         if not isinstance(value, dict):
             raise InputError(f'{path} holds a JSON {_kind(value)}: expected an object such as {{"x": [1.0]}}')
-        return dict(_json_request(value, path).inputs) if _is_request(value) else value
+        if _is_request(value):
+            return dict(_json_request(value, path).inputs)
+        return rest_inputs(value, path) if rest_signature(value) is not None else value
     return dict(read_request(path).inputs)
 
 
@@ -89,7 +116,7 @@ def read_request(path: Path) -> PredictRequest:
         if not _is_request(value):
             raise MessageError(f'{path} is no PredictRequest as protobuf JSON: it has no "inputs" object of arrays')
         return _json_request(value, path)
-    data = _read_bytes(path, _MAX_REQUEST_BYTES)
+    data = read_bytes(path, _MAX_REQUEST_BYTES)
     if not data:
         raise MessageError(f"{path} is empty: expected one serialized PredictRequest")
     try:
@@ -98,24 +125,57 @@ def read_request(path: Path) -> PredictRequest:
         raise MessageError(f"{path} is no PredictRequest: {error.message}", hint=error.hint) from None
 
 
-def holds_request(path: Path) -> bool:
-    """Whether a file of a whole set is a PredictRequest, which names a signature and outputs as well."""
-    suffix = path.suffix.lower()
-    return _is_request(_read_json(path)) if suffix == ".json" else suffix not in (".npy", ".npz")
-
-
-def regular_size(path: Path) -> int:
-    """The size of a regular file, in bytes; a device or a pipe has none, and may never end.
+def read_head(path: Path) -> RequestHead | None:
+    """What a file of a whole set says beside its values, if it is a request; ``None`` for plain sets of values.
 
     Raises:
-        OSError: It is something else, is not there, or cannot be looked at.
+        InputError: The file is missing or damaged.
     """
-    status = path.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return status.st_size
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz") or _row_kind(path) is not None:
+        return None
+    if suffix == ".json":
+        value = _read_json(path)
+        if not _is_request(value):
+            signature_name = rest_signature(value)
+            if signature_name is None:
+                return None
+            return RequestHead(signature_name, (), tuple(name for name in rest_inputs(value, path) if name))
+    request = read_request(path)
+    return RequestHead(request.signature_name, request.output_filter, tuple(request.inputs))
+
+
+def _row_kind(path: Path) -> Callable[[Path], RowFile] | None:
+    """What reads a file a row at a time; parts that need a library of their own are imported only now."""
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        suffix = Path(path.stem).suffix.lower()
+        return _open_examples if suffix in (".tfrecord", ".tfrecords") else None
+    pictures = suffix in images.SUFFIXES or (suffix not in _READ_AT_ONCE and os.path.isdir(path))  # noqa: PTH112
+    return images.Pictures if pictures else _ROW_KINDS.get(suffix)
+
+
+def _open_examples(path: Path) -> RowFile:
+    from tfkit.inputs.examples import ExampleFile
+
+    return ExampleFile(path)
+
+
+def _open_parquet(path: Path) -> RowFile:
+    from tfkit.inputs.parquet import ParquetTable
+
+    return ParquetTable(path)
+
+
+_ROW_KINDS: dict[str, Callable[[Path], RowFile]] = {
+    ".csv": CsvTable,
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".parquet": _open_parquet,
+    ".tfrecord": _open_examples,
+    ".tfrecords": _open_examples,
+    ".txt": TextFile,
+}
 
 
 def _choose(names: list[str], key: str, name: str, path: Path) -> str:
@@ -132,116 +192,8 @@ def _choose(names: list[str], key: str, name: str, path: Path) -> str:
     return wanted
 
 
-def _read_bytes(path: Path, limit: int) -> bytes:
-    try:
-        size = regular_size(path)
-        if size > limit:
-            raise InputError(f"{path} has {size} bytes: at most {limit} are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    if isinstance(error, FileNotFoundError):
-        return InputError(f"{path} does not exist")
-    return InputError(f"{path} cannot be read: {error.strerror or error}")
-
-
-def _read_npy(path: Path) -> Array:
-    try:
-        regular_size(path)
-        with path.open("rb") as stream:
-            shape, fortran, dtype = _npy_header(stream, str(path))
-            offset = stream.tell()
-            held = stream.seek(0, 2) - offset
-            _check_size(shape, dtype, held, str(path))
-            if 0 in shape:
-                return np.empty(shape, dtype)
-            return np.memmap(stream, dtype, "r", offset, shape, "F" if fortran else "C")
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-class _Npz:
-    """The arrays of an npz file, read one at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            regular_size(path)
-            with zipfile.ZipFile(path) as archive:
-                self._sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-                self._members = {info.filename.removesuffix(".npy"): info.filename for info in archive.infolist()}
-        except OSError as error:
-            raise _unreadable(path, error) from None
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise InputError(f"{path} is no npz file: {error}") from None
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._members)
-
-    def read(self, name: str) -> Array:
-        place = f"{self._path}:{name}"
-        try:
-            with zipfile.ZipFile(self._path) as archive, archive.open(self._members[name]) as stream:
-                shape, fortran, dtype = _npy_header(stream, place)
-                size = _check_size(shape, dtype, self._sizes[name], place)
-                data = stream.read(size)
-        except (
-            OSError,
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            MemoryError,
-        ) as error:
-            raise InputError(f"{place} cannot be read: {error or type(error).__name__}") from None
-        _check_size(shape, dtype, len(data), place)
-        return np.frombuffer(data, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
-
-
-def _npy_header(stream: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """The shape, column-major order and dtype that the header of an npy file gives.
-
-    Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
-    """
-    start = stream.read(8)
-    if start[:6] != _NPY_MAGIC:
-        raise InputError(f"{place} is no npy file: it starts with {start[:6]!r}")
-    prefix = 2 if start[6:7] == b"\x01" else 4
-    length = int.from_bytes(stream.read(prefix), "little")
-    if length > _MAX_HEADER_BYTES:
-        raise InputError(f"{place} is no npy file: its header claims {length} bytes")
-    try:
-        header = ast.literal_eval(stream.read(length).decode("utf-8" if start[6:7] == b"\x03" else "latin-1").strip())
-        shape, fortran = tuple(header["shape"]), bool(header["fortran_order"])
-        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(header["descr"])
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, OverflowError) as error:
-        raise InputError(f"{place} has a damaged npy header: {error}") from None
-    if not all(type(dim) is int and dim >= 0 for dim in shape) or len(shape) > 64:
-        raise InputError(f"{place} has a damaged npy header: shape {shape}")
-    if dtype.hasobject:
-        raise InputError(f"{place} holds pickled Python objects: expected numbers or text", hint=_PICKLED)
-    if not dtype.itemsize or math.prod(dim or 1 for dim in shape) * dtype.itemsize > _MAX_ARRAY_BYTES:
-        raise InputError(f"{place} has a damaged npy header: an array of shape {shape} and dtype {dtype}")
-    if dtype.kind not in "biufcSU" and dtype not in DTYPES and dtype != np.dtype("V2"):
-        raise InputError(f"{place} holds values of numpy dtype {dtype}: TensorFlow has no such dtype")
-    return shape, fortran, dtype
-
-
-def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], held: int, place: str) -> int:
-    """The bytes that the array takes, once it is sure that the file has them."""
-    size = math.prod(shape) * dtype.itemsize
-    if size > held:
-        raise InputError(f"{place} is cut off: {list(shape)} of {dtype} takes {size} bytes, the file has {held}")
-    return size
-
-
 def _read_json(path: Path) -> Any:
-    data = _read_bytes(path, _MAX_JSON_BYTES)
+    data = read_bytes(path, _MAX_JSON_BYTES)
     try:
         return load_json(data)
     except OverflowError as error:

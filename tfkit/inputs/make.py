@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfkit.arrays import Array, dtype_of
-from tfkit.eas.messages import PredictRequest
-from tfkit.errors import SignatureError, UsageError
+from tfkit.errors import SignatureError, UsageError, nearest
 from tfkit.graph.values import Domain
 from tfkit.inputs import files, generate
 from tfkit.inputs.convert import fit_rows, from_array, from_json
+from tfkit.inputs.files import RequestHead
 from tfkit.inputs.options import FileSource, InputOption, LiteralSource, RandomSource, ZerosSource
+from tfkit.inputs.rows import FIRST_ROWS, Reading, RowFile, pick_rows, read_rows
 from tfkit.tensors import DType, Signature, TensorSpec
 
 _PLAIN = (list, tuple, str, bytes, int, float, complex)
@@ -22,14 +24,24 @@ _PLAIN = (list, tuple, str, bytes, int, float, complex)
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What was given for one input: an option of its own, or a value out of a whole set."""
+    """What was given for one input: an option of its own, or a part of a whole set, be it a value or a file of rows."""
 
     option: InputOption
     value: Any = None
+    file: RowFile | None = None
 
     @property
     def made_up(self) -> bool:
         return isinstance(self.option.source, RandomSource | ZerosSource)
+
+    @property
+    def key(self) -> str:
+        return self.option.source.key if isinstance(self.option.source, FileSource) else ""
+
+    def rows(self) -> RowFile | None:
+        """The file to read rows from; ``None`` where the values are read at once."""
+        source = self.option.source
+        return files.open_rows(source.path) if self.option.name and isinstance(source, FileSource) else self.file
 
     def load(self, name: str) -> Any:
         """The values: an array, or nested lists."""
@@ -49,6 +61,7 @@ def make_inputs(
     seed: int = 0,
     domains: Mapping[str, Domain] | None = None,
     unknown_dim: int = 1,
+    reading: Reading = FIRST_ROWS,
 ) -> dict[str, Array]:
     """Makes the arrays of a request from input options.
 
@@ -58,9 +71,10 @@ def make_inputs(
         batch_size: Rows of every input whose leading dimension is unknown: of a file's samples the first ones.
             ``None`` keeps all rows that are given, and makes up as many. Where not even the rank is known, literals
             and whole requests keep theirs.
-        seed: Seed of random values.
+        seed: Seed of random values, and of a random choice of rows.
         domains: What values an input may take, as ``input_domains`` reads off the graph; bounds random values.
         unknown_dim: The size of every other unknown dimension of values that are made up.
+        reading: Which rows of a file's samples are taken.
 
     Returns:
         An array for each input, in the signature's order, of exactly its dtype and of a shape that fits.
@@ -87,7 +101,7 @@ def make_inputs(
             hint=f"Give {missing[0].name}=@FILE.npy, {missing[0].name}=random or {missing[0].name}=JSON.",
         )
     arrays = {
-        spec.name: _convert(given[spec.name], spec, batch_size)
+        spec.name: _convert(given[spec.name], spec, batch_size, seed, reading)
         for spec in signature.inputs
         if not given[spec.name].made_up
     }
@@ -129,33 +143,45 @@ def random_for_missing(options: Sequence[InputOption], signature: Signature) -> 
 
 
 def given_rows(options: Sequence[InputOption], signature: Signature) -> int | None:
-    """The rows of literals and whole PredictRequests, which are meant as they are; ``None`` where there are none.
+    """The rows of literals and whole requests, which are meant as they are; ``None`` where there are none.
 
     Files of samples do not count: of them a batch takes the first rows.
     """
     given = _by_name(options, signature)
     exact = {
-        spec.name: _convert(given[spec.name], spec, None)
+        spec.name: _convert(given[spec.name], spec, None, 0, FIRST_ROWS)
         for spec in signature.inputs
         if spec.name in given and _is_exact(given[spec.name].option)
     }
     return _rows(exact, signature) if _batched(exact, signature) else None
 
 
-def given_request(options: Sequence[InputOption]) -> PredictRequest | None:
-    """The PredictRequest among the options, for the signature and the outputs that it names.
+def given_request(options: Sequence[InputOption]) -> RequestHead | None:
+    """The whole request among the options, for the signature and the outputs that it names.
 
     Raises:
         UsageError: There are two.
     """
-    requests = [
-        option.source.path
-        for option in options
-        if not option.name and isinstance(option.source, FileSource) and files.holds_request(option.source.path)
-    ]
-    if len(requests) > 1:
-        raise UsageError(f"{requests[0]} and {requests[1]} are both whole PredictRequests: give one")
-    return files.read_request(requests[0]) if requests else None
+    found: tuple[Path, RequestHead] | None = None
+    for option in options:
+        if option.name or not isinstance(option.source, FileSource):
+            continue
+        path, head = option.source.path, files.read_head(option.source.path)
+        if head is not None and found is not None:
+            raise UsageError(f"{found[0]} and {path} are both whole requests: give one")
+        found = (path, head) if head is not None else found
+    return found[1] if found is not None else None
+
+
+def given_names(options: Sequence[InputOption]) -> tuple[str, ...]:
+    """The inputs that options name. Tables name none for certain: they may have columns that are no input."""
+    names: list[str] = []
+    for option in options:
+        if option.name or not isinstance(option.source, FileSource):
+            names.append(option.name)
+        elif files.open_rows(option.source.path) is None:
+            names += filter(None, files.read_set(option.source.path))
+    return tuple(dict.fromkeys(names))
 
 
 def signature_of(options: Sequence[InputOption], name: str = "") -> Signature:
@@ -168,53 +194,109 @@ def signature_of(options: Sequence[InputOption], name: str = "") -> Signature:
         SignatureError: An input is given twice, or is to be made up: that needs a signature.
     """
     specs = []
-    for key, given in sorted(_collect(options, lambda _: None).items()):
+    for key, given in sorted(_collect(options, None).items()):
         if given.made_up:
             raise SignatureError(
                 f"input {key!r} cannot be made up: what it takes is not known", hint=f"Give values: {key}=@FILE.npy"
             )
-        specs.append(TensorSpec(key, given.option.dtype or _implied_dtype(given.load(key)), None))
+        specs.append(TensorSpec(key, given.option.dtype or _implied_dtype(given, key), None))
     return Signature(name, tuple(specs), ())
 
 
 def _is_exact(option: InputOption) -> bool:
     source = option.source
     if isinstance(source, FileSource):
-        return not option.name and files.holds_request(source.path)
+        return not option.name and files.read_head(source.path) is not None
     return isinstance(source, LiteralSource)
 
 
 def _by_name(options: Sequence[InputOption], signature: Signature) -> dict[str, _Given]:
-    return _collect(options, signature.input)
+    """What is given for each input of a signature; an input that a table lacks under a like name is no omission."""
+    given = _collect(options, signature)
+    missing = [spec.name for spec in signature.inputs if spec.name not in given]
+    for file in {id(each.file): each.file for each in given.values() if each.file is not None}.values():
+        left = [name for name in file.columns() if name not in given]
+        if missing and left and file.columns() and any(name in given for name in file.columns()):
+            raise SignatureError(
+                f"{file.path} has no column {missing[0]!r}, for the input of that name",
+                hint=f"{nearest(missing[0], left)} Take one with {missing[0]}=@{file.path}:COLUMN, "
+                f"or give {missing[0]}=random.",
+            )
+    return given
 
 
-def _collect(options: Sequence[InputOption], check: Callable[[str], object]) -> dict[str, _Given]:
-    """What is given for each input; ``check`` refuses names that are none."""
+def _collect(options: Sequence[InputOption], signature: Signature | None) -> dict[str, _Given]:
+    """What is given for each input; names that the signature has not are refused."""
     sets: dict[str, _Given] = {}
     single: dict[str, _Given] = {}
     for option in options:
-        values: Iterable[tuple[str, Any]] = [(option.name, None)]
-        if not option.name and isinstance(option.source, FileSource):
-            values = files.read_set(option.source.path).items()
         held = single if option.name else sets
-        for name, value in values:
-            check(name)
+        for name, given in _parts(option, signature).items():
+            if signature is not None:
+                signature.input(name)
             if name in held:
                 raise SignatureError(
                     f"input {name!r} is given twice: by {held[name].option.text!r} and {option.text!r}"
                 )
-            held[name] = _Given(option, value)
+            held[name] = given
     return sets | single
 
 
-def _convert(given: _Given, spec: TensorSpec, batch_size: int | None) -> Array:
+def _parts(option: InputOption, signature: Signature | None) -> dict[str, _Given]:
+    """What one option gives, by input."""
+    source = option.source
+    if option.name or not isinstance(source, FileSource):
+        return {option.name: _Given(option)}
+    file = files.open_rows(source.path)
+    if file is not None:
+        return {name: _Given(option, file=file) for name in _named_rows(file, source.key, signature)}
+    values = files.read_set(source.path)
+    return {name or _only_input(source.path, signature): _Given(option, value) for name, value in values.items()}
+
+
+def _named_rows(file: RowFile, key: str, signature: Signature | None) -> Sequence[str]:
+    """The inputs that a file of rows holds: those called like its columns, or the only one."""
+    columns = file.columns()
+    if key or not columns:
+        return (_only_input(file.path, signature),)
+    if signature is None:
+        return columns
+    found = [spec.name for spec in signature.inputs if spec.name in columns]
+    if len(signature.inputs) == 1 and (not found or file.is_row_of(signature.inputs[0])):
+        return (signature.inputs[0].name,)
+    if not found:
+        takes = ", ".join(repr(spec.name) for spec in signature.inputs)
+        raise SignatureError(f"{file.path} has no column for any input: signature {signature.name!r} takes {takes}")
+    return found
+
+
+def _only_input(path: Path, signature: Signature | None) -> str:
+    if signature is None or len(signature.inputs) != 1:
+        raise SignatureError(f"{path} does not say which input it is for", hint=f"Name it: NAME=@{path}")
+    return signature.inputs[0].name
+
+
+def _convert(given: _Given, spec: TensorSpec, batch_size: int | None, seed: int, reading: Reading) -> Array:
     _check_fixed(given.option, spec)
-    if spec.shape is None and _is_exact(given.option):
+    file = given.rows()
+    if file is not None:
+        column = file.column_for(given.key, spec)
+        return read_rows(file, column, spec, batch_size=batch_size, seed=seed, reading=reading)
+    exact = _is_exact(given.option)
+    if spec.shape is None and exact:
         batch_size = None  # what is meant as it is has a batch to cut only where the model says so
     value = given.load(spec.name)
-    if isinstance(value, np.ndarray):
-        return from_array(fit_rows(value, spec, batch_size), spec)  # rows first: the file may be large
-    return fit_rows(from_json(value, spec), spec, batch_size)
+    array = value if isinstance(value, np.ndarray) else from_json(value, spec)
+    if reading.random and not exact and batch_size is not None:
+        array = _drawn(array, spec, batch_size, seed)
+    return from_array(fit_rows(array, spec, batch_size), spec)  # rows first: the file may be large
+
+
+def _drawn(array: Array, spec: TensorSpec, batch_size: int, seed: int) -> Array:
+    """Rows of an array, chosen as those of a file of rows are."""
+    if spec.shape is None or spec.shape[:1] != (None,) or array.ndim != len(spec.shape):
+        return array
+    return array[pick_rows(len(array), batch_size, seed)]
 
 
 def _make_up(
@@ -244,7 +326,9 @@ def _rows(arrays: Mapping[str, Array], signature: Signature) -> int:
     return max((array.shape[0] for array in _batched(arrays, signature)), default=1)
 
 
-def _implied_dtype(value: Any) -> DType:
+def _implied_dtype(given: _Given, name: str) -> DType:
+    file = given.rows()
+    value = given.load(name) if file is None else file.first(_implied_column(file, given.key, name))
     if isinstance(value, np.ndarray):
         return dtype_of(value)
     leaves: list[Any] = []
@@ -255,8 +339,12 @@ def _implied_dtype(value: Any) -> DType:
             pending.extend(item)
         else:
             leaves.append(item)
-    if any(isinstance(item, str | dict) for item in leaves):
+    if any(isinstance(item, str | bytes | dict) for item in leaves):
         return DType.STRING
     if leaves and all(isinstance(item, bool) for item in leaves):
         return DType.BOOL
     return DType.INT32 if leaves and all(isinstance(item, int) for item in leaves) else DType.FLOAT
+
+
+def _implied_column(file: RowFile, key: str, name: str) -> str:
+    return file.column_for(key, TensorSpec(name, DType.STRING, None))

@@ -3,13 +3,25 @@
     NAME=@FILE.npy          rows of samples
     NAME=@FILE.npz[:KEY]    the array of that name, or the only one, or the one called KEY
     NAME=@FILE.json[:KEY]   nested lists, or an object that holds them under NAME or KEY
+    NAME=@FILE.csv[:COLUMN] a table, whose first line names the columns unless all of it are numbers: the column called
+                            NAME or COLUMN; for an input with more than one value a row, all columns together
+    NAME=@FILE.parquet[:COLUMN]     a table, as of a CSV file; a column may hold lists
+    NAME=@FILE.jsonl[:KEY]  a JSON value in each line: a row, or an object that holds it under NAME or KEY (.ndjson)
+    NAME=@FILE.tfrecord[:FEATURE]   tf.train.Examples: the feature called NAME or FEATURE; else, for an input of one
+                            text a row, the serialized Examples themselves (also .tfrecords, .gz)
+    NAME=@FILE.txt          lines of text
+    NAME=@FOLDER[:LO:HI]    pictures (png, jpeg, bmp, gif, webp), or NAME=@FILE.png: in the input's size and channels,
+                            from 0 to 255, or from LO to HI; an input of texts gets the files as they are
     NAME=random             seeded, bounded by what the graph does with the input
     NAME=random:LO:HI       seeded, from LO up to but not including HI
     NAME=zeros              zeros, false, or empty texts
     NAME=JSON               a literal: 'x=[1.0, 2.0]', 'word=["a", "b"]'
     NAME:DTYPE=...          any of these, with the dtype that the input must have: x:int64=[1]
     @FILE.npz               a whole set of inputs, by name
-    @FILE.json              a whole set: {"x": [1.0]}, or a PredictRequest as protobuf JSON
+    @FILE.json              a whole set: {"x": [1.0]}; a PredictRequest as protobuf JSON; the body of TensorFlow
+                            Serving's REST call, {"instances": [...]} or {"inputs": ...}
+    @FILE.csv               a whole set: a column for each input, or all of them for the only one; likewise .parquet,
+                            .jsonl, .tfrecord; columns that are no input are left out
     @FILE.bin               a whole set: a serialized PredictRequest
 
 In JSON, complex numbers are texts (``"1+2j"``) and bytes that are no UTF-8 text are ``{"b64": "..."}``.
@@ -30,13 +42,19 @@ from typing import Any
 from tfkit.errors import InputError, UsageError
 from tfkit.tensors import DType
 
-FORMS = "NAME=@FILE (npy, npz, json), NAME=random, NAME=random:LO:HI, NAME=zeros, NAME=JSON, or @FILE for a whole set"
-_KEYED_FILE = re.compile(r"(?P<path>.+\.(?:npz|json)):(?P<key>.+)", re.DOTALL)
+FORMS = (
+    "NAME=@FILE (npy, npz, json, csv, jsonl, txt, ...), NAME=random, NAME=random:LO:HI, NAME=zeros, NAME=JSON, "
+    "or @FILE for a whole set"
+)
+_KEYED_FILE = re.compile(
+    r"(?P<path>.+\.(?:npz|json|csv|jsonl|ndjson|parquet|tfrecords?(?:\.gz)?)):(?P<key>.+)", re.DOTALL | re.IGNORECASE
+)
+_RANGED_FILE = re.compile(r"(?P<path>.+):(?P<key>[-+.\d]+:[-+.\d]+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Values from a file; ``key`` picks one of several arrays in it."""
+    """Values from a file; ``key`` picks one of several arrays or columns in it, or is the range of pictures."""
 
     path: Path
     key: str = ""
@@ -161,7 +179,7 @@ def _file(value: str) -> FileSource:
     place = value[1:]
     if not place:
         raise UsageError("an input option names no file after its @")
-    keyed = _KEYED_FILE.fullmatch(place)
+    keyed = _KEYED_FILE.fullmatch(place) or _RANGED_FILE.fullmatch(place)
     # A file that really has such a name wins over reading the end as a key.
     if keyed and not os.path.exists(place):  # noqa: PTH110  # Path.exists raises where a name is too long
         return FileSource(Path(keyed["path"]), keyed["key"])

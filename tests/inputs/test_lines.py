@@ -1,0 +1,178 @@
+"""CSV, JSON lines and text as samples."""
+
+import pytest
+
+from tfkit.errors import InputError, SignatureError, UsageError
+from tfkit.inputs import parse_inputs, signature_of
+from tfkit.tensors import DType
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Writes a file and gives its path."""
+
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+class TestCsv:
+    @pytest.mark.parametrize("header", ["", "a,b\r\n", "\ufeffa,b\n"])
+    def test_a_table_of_numbers_has_a_header_or_none(self, file, make, header):
+        path = file("x.csv", f"{header}1,2.5\n\n3,-4e1\n")
+        assert make(f"x=@{path}")["x"].tolist() == [[1, 2.5], [3, -40]]
+        assert make(f"@{path}")["x"].tolist() == [[1, 2.5], [3, -40]]
+
+    def test_of_a_table_a_batch_has_the_first_rows(self, file, make):
+        path = file("x.csv", "1,2\n3,4\n5,6\n")
+        assert make(f"x=@{path}", batch_size=2)["x"].tolist() == [[1, 2], [3, 4]]
+        with pytest.raises(SignatureError, match="3 rows: expected at least 4"):
+            make(f"x=@{path}", batch_size=4)
+
+    def test_a_row_takes_the_shape_of_the_input(self, file, make):
+        path = file("x.csv", "1,2,3,4\n5,6,7,8\n")
+        assert make(f"x=@{path}", inputs={"x": (DType.UINT8, (None, 2, 2, 1))})["x"].shape == (2, 2, 2, 1)
+        assert make(f"x=@{path}", inputs={"x": (DType.INT32, (None, None, 2))})["x"].shape == (2, 2, 2)
+        with pytest.raises(SignatureError, match=r"shape \[2, 4\]: expected float32\[\?, 3\]"):
+            make(f"x=@{path}", inputs={"x": (DType.FLOAT, (None, 3))})
+
+    def test_columns_are_taken_by_name(self, file, make):
+        path = file("people.csv", 'name,age,member,note\n"Doe, Jane",41,true,"say ""hi"""\nBob,7,0,\n')
+        inputs = {
+            "name": (DType.STRING, (None,)),
+            "age": (DType.INT64, (None, 1)),
+            "member": (DType.BOOL, (None,)),
+        }
+        arrays = make(f"@{path}", inputs=inputs)
+        assert arrays["name"].tolist() == [b"Doe, Jane", b"Bob"]
+        assert arrays["age"].tolist() == [[41], [7]]
+        assert arrays["member"].tolist() == [True, False]
+        text = make(f"x=@{path}:note", inputs={"x": (DType.STRING, (None,))})["x"]
+        assert text.tolist() == [b'say "hi"', b""]
+        assert make(f"age=@{path}", inputs={"age": (DType.FLOAT, (None,))})["age"].tolist() == [41, 7]
+
+    def test_an_input_without_a_column_is_not_made_up_silently(self, file, make):
+        path = file("x.csv", "wrod,age\na,1\n")
+        inputs = {"word": (DType.STRING, (None,)), "age": (DType.FLOAT, (None,))}
+        with pytest.raises(SignatureError, match="no column 'word'") as caught:
+            make(f"@{path}", inputs=inputs)
+        assert "'wrod'" in caught.value.hint
+        assert make(f"@{path}", "word=random", inputs=inputs)["age"].tolist() == [1]
+        assert make(f"@{path}", f"word=@{path}:wrod", inputs=inputs)["word"].tolist() == [b"a"]
+
+    @pytest.mark.parametrize(
+        ("content", "option", "message"),
+        [
+            ("a,b\n1,\n", "x=@x.csv", "line 2: column 'b' has no value: expected float32"),
+            ("a,b\n1,2\n3,NA\n", "x=@x.csv", "line 3: column 'b' holds 'NA'"),
+            ("1,2\n3,1_0\n", "x=@x.csv", "line 2: column '2' holds '1_0'"),
+            ("1,2\n3,1e999\n", "x=@x.csv", "line 2: column '2' holds '1e999'"),
+            ("1,2\n3,1e300\n", "x=@x.csv", "line 2: input 'x' holds 1e[+]300"),
+            ("a,b\n1,2,3\n", "x=@x.csv", "line 2 has 3 values: expected 2"),
+            ("a,b\n1,2\n3\n", "x=@x.csv", "line 3 has 1 values: expected 2"),
+            ("a,a\n1,2\n", "x=@x.csv", "two columns called 'a'"),
+            ('a,b\n"1,2\n', "x=@x.csv", "no CSV: unexpected end of data"),
+            ('a,b\n"1"2,2\n', "x=@x.csv", "line 2 is no CSV"),
+            (b"a,b\n\xff,1\n", "x=@x.csv", "line 2 is no UTF-8"),
+            (b"\x00\x01\x02,\x89PNG", "x=@x.csv", "no UTF-8"),
+            ("", "x=@x.csv", "holds no rows"),
+            ("a,b\n", "x=@x.csv", "holds no rows"),
+            ("1,2\n", "x=@x.csv:a", "holds numbers alone"),
+            ("a,b\n1,2\n", "x=@x.csv:c", "no column 'c'"),
+            ("a,b\n" + "9" * 200_000 + ",1", "x=@x.csv", "field larger than field limit"),
+            ("a,b\n" + "9" * 100_000 + ",1", "x=@x.csv", "holds '999"),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_line_and_column(self, file, make, monkeypatch, content, option, message):
+        monkeypatch.chdir(file("x.csv", content).parent)
+        with pytest.raises(InputError, match=message):
+            make(option)
+
+    def test_which_column_is_asked_where_it_is_not_clear(self, file, make):
+        path = file("x.csv", "a,b\n1,2\n")
+        with pytest.raises(InputError, match="no column 'x'") as caught:
+            make(f"x=@{path}", inputs={"x": (DType.FLOAT, (None,))})
+        assert f"x=@{path}:COLUMN" in caught.value.hint
+        with pytest.raises(SignatureError, match="no column for any input"):
+            make(f"@{path}", inputs={"x": (DType.FLOAT, (None,)), "y": (DType.FLOAT, (None,))})
+
+    def test_a_service_that_does_not_say_what_it_takes_gets_the_columns(self, file):
+        path = file("x.csv", "a,b,c\n1,2.5,hi\n")
+        found = {spec.name: spec.dtype for spec in signature_of(parse_inputs([f"@{path}"])).inputs}
+        assert found == {"a": DType.INT32, "b": DType.FLOAT, "c": DType.STRING}
+
+
+class TestJsonLines:
+    def test_a_line_is_a_row(self, file, make):
+        path = file("x.jsonl", "[1, 2]\n\n[3, 4]\r\n")
+        assert make(f"x=@{path}")["x"].tolist() == [[1, 2], [3, 4]]
+        path = file("w.ndjson", '"a"\n{"b64": "/w=="}\n')
+        assert make(f"x=@{path}", inputs={"x": (DType.STRING, (None,))})["x"].tolist() == [b"a", b"\xff"]
+
+    def test_a_line_is_an_object_of_inputs(self, file, make):
+        path = file("x.jsonl", '{"x": [1, 2], "label": 3}\n{"x": [3, 4], "label": 5}\n')
+        assert make(f"@{path}")["x"].tolist() == [[1, 2], [3, 4]]
+        assert make(f"x=@{path}", batch_size=1)["x"].tolist() == [[1, 2]]
+        assert make(f"x=@{path}:label", inputs={"x": (DType.INT64, (None,))})["x"].tolist() == [3, 5]
+
+    def test_rows_of_uneven_shapes_make_no_batch_and_one_row_does(self, file, make):
+        path = file("x.jsonl", "[1, 2]\n[3]\n")
+        inputs = {"x": (DType.INT32, (None, None))}
+        assert make(f"x=@{path}", batch_size=1, inputs=inputs)["x"].tolist() == [[1, 2]]
+        with pytest.raises(SignatureError, match=r"line 2 has shape \[1\].*before it \[2\]"):
+            make(f"x=@{path}", inputs=inputs)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("[1, 2]\n[1, 2\n", "line 2: it is no JSON"),
+            ("[1, 2]\n" + "[" * 200_000 + "\n", "line 2: it is no JSON"),
+            ("[" * 200_000, "line 1: it is no JSON"),
+            ('[1, 2]\n[1, "a"]\n', "line 2: input 'x' holds 'a'"),
+            ("[1, 2]\n[1, 1e999]\n", "line 2: it holds 1e999"),
+            ("[1, 2]\n[1, null]\n", "line 2: input 'x' holds None"),
+            ('{"x": [1, 2]}\n{"y": [1, 2]}\n', "line 2: its object has no 'x'"),
+            ('{"x": [1, 2]}\n[1, 2]\n', "line 2: another value than an object"),
+            ('{"y": [1, 2]}\n{"z": 1}\n', "line 2: its object has no 'y'"),
+            (b"[1, 2]\n\xff\n", "line 2 is no UTF-8"),
+            ("1\n2\n", r"shape \[2\]: expected"),
+            ("\n\n", "holds no rows"),
+        ],
+    )
+    def test_what_is_wrong_is_told_with_the_line(self, file, make, content, message):
+        path = file("x.jsonl", content)
+        with pytest.raises(InputError, match=message):
+            make(f"x=@{path}")
+
+
+class TestText:
+    def test_each_line_is_a_text(self, file, make):
+        path = file("x.txt", "good film\r\n\ndull film")
+        inputs = {"x": (DType.STRING, (None,))}
+        assert make(f"x=@{path}", inputs=inputs)["x"].tolist() == [b"good film", b"", b"dull film"]
+        assert make(f"@{path}", inputs=inputs, batch_size=1)["x"].tolist() == [b"good film"]
+        assert make(f"x=@{path}", inputs={"x": (DType.STRING, ())})["x"].tolist() == b"good film"
+
+    def test_text_for_numbers_and_bytes_for_text_are_errors(self, file, make):
+        with pytest.raises(InputError, match=r"line 1: a line of text for input 'x': expected float32"):
+            make(f"x=@{file('x.txt', '1 2')}")
+        with pytest.raises(InputError, match="line 2 is no UTF-8"):
+            make(f"x=@{file('x.txt', bytes([97, 10, 255]))}", inputs={"x": (DType.STRING, (None,))})
+
+    def test_which_input_is_asked_where_there_are_two(self, file, make):
+        path = file("x.txt", "a\n")
+        with pytest.raises(SignatureError, match="does not say which input"):
+            make(f"@{path}", inputs={"x": (DType.STRING, (None,)), "y": (DType.STRING, (None,))})
+
+
+def test_a_key_for_a_file_of_one_array_is_an_error(tmp_path, make):
+    import numpy as np
+
+    np.save(tmp_path / "x.npy", np.ones((1, 2)))
+    with pytest.raises(InputError, match="without a name"):
+        make(f"x=@{tmp_path}/x.npy:0:1")
+    with pytest.raises(UsageError):
+        make("x=@")

@@ -1,0 +1,207 @@
+"""Files of lines: CSV tables, JSON lines, plain text.
+
+Sources: https://www.rfc-editor.org/rfc/rfc4180 and Python's ``csv`` for quoting; https://jsonlines.org.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tfkit.errors import InputError
+from tfkit.inputs.opening import lines, opened, readable_size
+from tfkit.inputs.options import load_json
+from tfkit.inputs.rows import RowFile, holds_one_value
+from tfkit.tensors import DType, TensorSpec
+
+_MAX_LINE_BYTES = 64 << 20
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+
+class _LineFile(RowFile):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.total = readable_size(path)
+
+    @contextmanager
+    def _lines(self) -> Iterator[Iterator[str]]:
+        with opened(self.path) as stream:
+            yield self._counted(lines(stream, self.path, _MAX_LINE_BYTES))
+
+    def _counted(self, texts: Iterator[str]) -> Iterator[str]:
+        self.done = 0
+        for text in texts:
+            self.done += len(text)  # characters: near enough to how far it is
+            yield text
+
+
+class TextFile(_LineFile):
+    """Lines of text, each a row of an input of texts."""
+
+    def columns(self) -> tuple[str, ...]:
+        """None: a line is a value."""
+        return ()
+
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """The lines without their ends."""
+        with self._lines() as texts:
+            for number, text in enumerate(texts, 1):
+                yield number, text.removesuffix("\n").removesuffix("\r")
+
+    def value(self, row: str, column: str, spec: TensorSpec) -> str:  # noqa: ARG002  # there are no columns
+        """The line itself."""
+        if spec.dtype is not DType.STRING:
+            raise InputError(
+                f"a line of text for input {spec.name!r}: expected {spec}", hint="Numbers go into a .csv or .jsonl."
+            )
+        return row
+
+
+class JsonLines(_LineFile):
+    """A JSON value in each line: a row, or an object that holds a row for each input."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._names: tuple[str, ...] = ()
+        for number, text in self.rows():
+            try:
+                first = _json(text)
+            except InputError as error:
+                error.message = f"{self.place(number)}: {error.message}"
+                raise
+            self._names = tuple(first) if _is_object(first) else ()
+            break
+
+    def columns(self) -> tuple[str, ...]:
+        """The keys of the first line's object; none where it is another value."""
+        return self._names
+
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """The lines, but for blank ones."""
+        with self._lines() as texts:
+            for number, text in enumerate(texts, 1):
+                if not text.isspace():
+                    yield number, text
+
+    def value(self, row: str, column: str, spec: TensorSpec) -> Any:
+        """The line's value, or what its object holds."""
+        held = _json(row)
+        if not column:
+            return held
+        if not _is_object(held):
+            raise InputError(f"another value than an object: the first line's has {column!r} for {spec.name!r}")
+        if column not in held:
+            raise InputError(f"its object has no {column!r}")
+        return held[column]
+
+
+class CsvTable(_LineFile):
+    """A table whose first line names the columns, unless all of it are numbers."""
+
+    flat = True
+    all_columns = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self._lines() as texts:
+            first = next((cells for _, cells in self._cells(texts)), [])
+        numbers = all(_number(cell) is not None for cell in first)
+        self._names = () if numbers else tuple(cell.strip() for cell in first)
+        for at, name in enumerate(self._names):
+            if name in self._names[:at]:
+                raise InputError(f"{path} has two columns called {name!r}")
+
+    def columns(self) -> tuple[str, ...]:
+        """The names in the first line; none where it is a row of numbers."""
+        return self._names
+
+    def is_row_of(self, spec: TensorSpec) -> bool:
+        """Of an input of rank 2 or more, unless a row of it is one value."""
+        return spec.shape is not None and len(spec.shape) > 1 and not holds_one_value(spec)
+
+    def column_for(self, key: str, spec: TensorSpec) -> str:
+        """As of any file of rows; a table without a header has no column to name."""
+        if key and not self._names:
+            raise InputError(f"{self.path} has no column {key!r}: its first line holds numbers alone, and no names")
+        return super().column_for(key, spec)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows below the header, but for blank lines; each has as many cells as the first."""
+        with self._lines() as texts:
+            width = 0
+            for number, cells in self._cells(texts):
+                is_header = not width and bool(self._names)
+                width = width or len(cells)
+                if len(cells) != width:
+                    raise InputError(f"{self.place(number)} has {len(cells)} values: expected {width}, as in the first")
+                if not is_header:
+                    yield number, cells
+
+    def value(self, row: list[str], column: str, spec: TensorSpec) -> Any:
+        """One cell, or all of them."""
+        if column:
+            return _cell(row[self._names.index(column)], column, spec)
+        return [_cell(cell, self._names[at] if self._names else str(at + 1), spec) for at, cell in enumerate(row)]
+
+    def first(self, column: str) -> Any:
+        """The first row, its numbers as numbers."""
+        held = super().first(column)
+        cells = [held] if column else held
+        numbers = [_number(cell) for cell in cells]
+        return held if None in numbers else numbers
+
+    def _cells(self, texts: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(texts, strict=True)
+        try:
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            raise InputError(f"{self.place(reader.line_num)} is no CSV: {error}") from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return load_json(text)
+    except OverflowError as error:
+        raise InputError(f"it holds {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"it is no JSON: {error}") from None
+
+
+def _is_object(value: Any) -> bool:
+    """Whether a JSON value holds others by name; ``{"b64": "..."}`` is a text."""
+    return isinstance(value, dict) and value.keys() != {"b64"}
+
+
+def _cell(cell: str, column: str, spec: TensorSpec) -> Any:
+    if spec.dtype is DType.STRING:
+        return cell
+    text = cell.strip()
+    if not text:
+        raise InputError(f"column {column!r} has no value: expected {spec} for input {spec.name!r}")
+    value: Any = text if spec.dtype in (DType.COMPLEX64, DType.COMPLEX128) else _number(text)
+    if spec.dtype is DType.BOOL:
+        value = _TRUTHS.get(text.lower())
+    if value is None:
+        raise InputError(f"column {column!r} holds {text[:60]!r}: expected {spec} for input {spec.name!r}")
+    return value
+
+
+def _number(text: str) -> int | float | None:
+    """The number that a cell holds; ``None`` where it is none, or larger than any float."""
+    if "_" in text:  # which Python allows in numbers, and nobody else
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if math.isinf(value) and "inf" not in text.lower() else value
