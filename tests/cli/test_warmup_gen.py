@@ -73,6 +73,13 @@ def test_json_has_a_fixed_form_and_notes_go_to_stderr(warmup_gen):
         (("--output", "w" * 300), 3, "too long"),
         (("--tags", "serve,gpu"), 3, "gpu"),
         (("--input", "images=rand"), 2, "Did you mean random?"),
+        (("--input", "@none.csv"), 3, "none.csv does not exist"),
+        (("--rows", "last"), 2, "expected first or random"),
+        (("--fetch-set", "scores,"), 2, "names no output between its commas"),
+        (("--fetch-set", "scores", "--fetch-set", "score"), 3, "Did you mean 'scores'?"),
+        (("--most", "3"), 2, "--most is for --from-records"),
+        (("--from-records", ".", "--batch-size", "2"), 2, "takes requests as they are"),
+        (("--from-records", "none"), 3, "no folder of requests"),
     ],
 )
 def test_bad_options_end_with_a_message_and_a_code(warmup_gen, model, options, code, words):
@@ -81,6 +88,34 @@ def test_bad_options_end_with_a_message_and_a_code(warmup_gen, model, options, c
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(each.name for each in model.parent.iterdir()) == ["model"]
+
+
+def test_several_requests_make_a_folder_and_a_table_of_its_files(warmup_gen, model):
+    (model.parent / "rows.csv").write_text("a,b,c,d\n1,2,3,4\n5,6,7,8\n")
+    options = ("--input", "@rows.csv", "--batch-size", "1", "--batch-size", "2")
+    done = warmup_gen(*options, "--fetch-set", "scores", "--fetch-set", "*")
+    assert done.returncode == 0, done.stderr
+    for words in ("predict_images-scores-batch1.bin", "float32[2, 4]", "all", "warm_up, 4 warm-up files"):
+        assert words in done.stdout, words
+    assert done.stderr == ""
+    assert len(list((model.parent / "warm_up").iterdir())) == 5
+    done = warmup_gen(*options, "--rows", "random", "--json", "--output", "other")
+    report = json.loads(done.stdout)
+    assert report["path"] == "other"
+    assert [each["inputs"][0]["shape"] for each in report["requests"]] == [[1, 4], [2, 4]]
+
+
+def test_records_become_warm_up_files_in_one_command(warmup_gen, model):
+    warmup_gen("--batch-size", "1", "--batch-size", "2", "--output", "records")
+    (model.parent / "records" / "predict_images-batch2.bin").write_bytes(
+        (model.parent / "records" / "predict_images-batch2.bin").read_bytes().replace(b"images", b"image_")
+    )
+    done = warmup_gen("--from-records", "records")
+    assert done.returncode == 0, done.stderr
+    assert "warm_up, 1 warm-up file and manifest.json" in done.stdout
+    assert "left out, as it does not fit the model: predict_images-batch2.bin" in done.stderr
+    done = warmup_gen("--from-records", "records", "--most", "1", "--json", "--output", "w.bin")
+    assert json.loads(done.stdout)["inputs"][0]["shape"] == [1, 4]
 
 
 def test_a_batch_size_that_a_fixed_shape_overrules_is_told(warmup_gen, model):

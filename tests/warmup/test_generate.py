@@ -9,7 +9,7 @@ from tfkit import proto
 from tfkit.eas.messages import PredictRequest, encode_request
 from tfkit.errors import InputError, SignatureError, UsageError
 from tfkit.warmup.files import read_warmup
-from tfkit.warmup.generate import generate_warmup
+from tfkit.warmup.generate import make_warmup
 
 WORD = 'word=["red"]'
 
@@ -28,7 +28,7 @@ def images(tmp_path):
 
 
 def test_the_file_is_one_message_that_protobuf_reads(model, output, images):
-    report = generate_warmup(model, output, inputs=[f"images=@{images}", "ids=[2]", WORD])
+    (report,) = make_warmup(model, output, inputs=[f"images=@{images}", "ids=[2]", WORD]).files
     message = proto.message("PredictRequest").FromString(output.read_bytes())
     assert message.signature_name == "serving_default"
     assert list(message.inputs["images"].float_val) == [0, 1, 2, 3]
@@ -40,7 +40,7 @@ def test_the_file_is_one_message_that_protobuf_reads(model, output, images):
 
 
 def test_what_is_left_out_is_random_inside_what_the_graph_allows(model, output):
-    report = generate_warmup(model, output, batch_size=64)
+    (report,) = make_warmup(model, output, batch_size=64).files
     request = read_warmup(output)
     assert set(request.inputs["ids"].tolist()) == {0, 1, 2}
     assert all(summary.made_up for summary in report.inputs)
@@ -48,29 +48,29 @@ def test_what_is_left_out_is_random_inside_what_the_graph_allows(model, output):
 
 
 def test_the_same_seed_gives_the_same_file(model, output):
-    first = generate_warmup(model, output, seed=3)
-    assert generate_warmup(model, output, seed=3, force=True).sha256 == first.sha256
-    assert generate_warmup(model, output, seed=4, force=True).sha256 != first.sha256
+    first = make_warmup(model, output, seed=3)
+    assert make_warmup(model, output, seed=3, force=True) == first
+    assert make_warmup(model, output, seed=4, force=True) != first
 
 
 def test_signature_and_outputs_are_written_as_asked(model, output):
-    report = generate_warmup(model, output, signature="predict_images", fetch=["word", "ids"])
+    (report,) = make_warmup(model, output, signature="predict_images", fetch=["word", "ids"]).files
     request = read_warmup(output)
     assert (request.signature_name, request.output_filter) == ("predict_images", ("word", "ids"))
     assert (report.signature_name, report.output_filter) == ("predict_images", ("word", "ids"))
 
 
 def test_samples_give_one_row_and_literals_all_of_theirs(model, output, images):
-    generate_warmup(model, output, inputs=[f"images=@{images}"])
+    make_warmup(model, output, inputs=[f"images=@{images}"])
     assert read_warmup(output).inputs["images"].shape == (1, 4)
-    generate_warmup(model, output, inputs=[f"images=@{images}", "ids=[0, 1, 2]"], force=True)
+    make_warmup(model, output, inputs=[f"images=@{images}", "ids=[0, 1, 2]"], force=True)
     request = read_warmup(output)
     assert [len(request.inputs[name]) for name in ("images", "ids", "word")] == [3, 3, 3]
 
 
 def test_values_can_be_given_from_python(model, output):
     values = {"images": np.ones((2, 4)), "ids": [0, 1], "word": np.array(["a", "b"])}
-    generate_warmup(model, output, inputs=values)
+    make_warmup(model, output, inputs=values)
     request = read_warmup(output)
     assert request.inputs["images"].dtype == np.float32
     assert request.inputs["word"].tolist() == [b"a", b"b"]
@@ -88,11 +88,11 @@ def test_a_whole_sample_request_keeps_its_rows_signature_and_outputs(model, outp
         ("ids",),
     )
     (tmp_path / "sample.bin").write_bytes(encode_request(sample))
-    generate_warmup(model, output, inputs=[f"@{tmp_path / 'sample.bin'}"])
+    make_warmup(model, output, inputs=[f"@{tmp_path / 'sample.bin'}"])
     request = read_warmup(output)
     assert request.inputs["images"].shape == (3, 4)
     assert (request.signature_name, request.output_filter) == (signature_name, ("ids",))
-    generate_warmup(
+    make_warmup(
         model, output, inputs=[f"@{tmp_path / 'sample.bin'}"], signature="serving_default", fetch=["word"], force=True
     )
     request = read_warmup(output)
@@ -114,22 +114,22 @@ def test_a_whole_sample_request_keeps_its_rows_signature_and_outputs(model, outp
 )
 def test_what_does_not_fit_leaves_no_file(model, output, settings, error, message):
     with pytest.raises(error, match=message):
-        generate_warmup(model, output, **settings)
+        make_warmup(model, output, **settings)
     assert list(output.parent.glob("*warm_up*")) == []
 
 
 def test_a_file_is_replaced_only_by_force(model, output):
     output.write_bytes(b"mine")
     with pytest.raises(UsageError, match="--force"):
-        generate_warmup(model, output)
+        make_warmup(model, output)
     assert output.read_bytes() == b"mine"
-    generate_warmup(model, output, force=True)
+    make_warmup(model, output, force=True)
     assert read_warmup(output).signature_name == "serving_default"
 
 
 def test_the_report_says_what_the_file_holds(model, output):
     inputs = ["images=[[0.5, NaN, 1, 2]]", "ids=[1]", 'word=[{"b64": "/w=="}]']
-    summaries = {each.name: each for each in generate_warmup(model, output, inputs=inputs).inputs}
+    summaries = {each.name: each for each in make_warmup(model, output, inputs=inputs).files[0].inputs}
     assert summaries["images"].first == (0.5, "nan", 1.0, 2.0)
     assert summaries["images"].low is None
     assert (summaries["ids"].low, summaries["ids"].high, summaries["ids"].shape) == (1, 1, (1,))
@@ -155,11 +155,11 @@ def frozen(tmp_path):
 
 
 def test_a_frozen_graph_s_request_feeds_what_the_named_outputs_need(frozen, output):
-    generate_warmup(frozen, output, inputs=["images=[[1, 2]]"], fetch=["scores:0"])
+    make_warmup(frozen, output, inputs=["images=[[1, 2]]"], fetch=["scores:0"])
     request = read_warmup(output)
     assert request.inputs["images"].tolist() == [[1, 2]]
     assert (list(request.inputs), request.signature_name, request.output_filter) == (["images"], "", ("scores:0",))
-    generate_warmup(frozen, output, batch_size=3, fetch=["scores", "ids_out"], force=True)
+    make_warmup(frozen, output, batch_size=3, fetch=["scores", "ids_out"], force=True)
     assert {name: array.shape for name, array in read_warmup(output).inputs.items()} == {
         "images": (3, 2),
         "ids": (3, 2),
@@ -168,29 +168,29 @@ def test_a_frozen_graph_s_request_feeds_what_the_named_outputs_need(frozen, outp
 
 def test_a_frozen_graph_s_outputs_have_to_be_named(frozen, output):
     with pytest.raises(SignatureError, match=r"frozen graph.*name those(?s:.)*scores:0"):
-        generate_warmup(frozen, output)
+        make_warmup(frozen, output)
     with pytest.raises(SignatureError, match=r"'score:0'(?s:.)*scores:0"):
-        generate_warmup(frozen, output, fetch=["score:0"])
+        make_warmup(frozen, output, fetch=["score:0"])
     assert not output.exists()
 
 
 @pytest.mark.parametrize("name", ["^scores", "scores:00", "scores:", "images:1"])
 def test_what_no_service_takes_for_a_tensor_is_refused(frozen, output, name):
     with pytest.raises(SignatureError, match="tensor"):
-        generate_warmup(frozen, output, fetch=[name])
+        make_warmup(frozen, output, fetch=[name])
     assert not output.exists()
 
 
 def test_a_frozen_graph_has_no_signature_to_name(frozen, output):
     with pytest.raises(SignatureError, match="no signature 'predict'"):
-        generate_warmup(frozen, output, fetch=["scores"], signature="predict")
+        make_warmup(frozen, output, fetch=["scores"], signature="predict")
 
 
 def test_a_frozen_graph_s_inputs_are_called_as_they_are_given(frozen, output):
     """What has a default need not be given, but may be."""
-    generate_warmup(frozen, output, inputs=["images:0=[[1, 2]]", "keep=0.5"], fetch=["scores"])
+    make_warmup(frozen, output, inputs=["images:0=[[1, 2]]", "keep=0.5"], fetch=["scores"])
     request = read_warmup(output)
     assert {name: array.tolist() for name, array in request.inputs.items()} == {"images:0": [[1, 2]], "keep": 0.5}
     (output.parent / "sample.bin").write_bytes(output.read_bytes())
-    generate_warmup(frozen, output, inputs=[f"@{output.parent / 'sample.bin'}"], fetch=["scores"], force=True)
+    make_warmup(frozen, output, inputs=[f"@{output.parent / 'sample.bin'}"], fetch=["scores"], force=True)
     assert list(read_warmup(output).inputs) == ["images:0", "keep"]

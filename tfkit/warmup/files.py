@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, MissingError, UsageError
-from tfkit.inputs.files import regular_size
+from tfkit.inputs.opening import regular_size
 
 MAX_SIZE_BYTES = 2 << 30  # what one protobuf message can hold
 _MADE_BY = "Make one from the model: tfkit warmup-gen MODEL --input NAME=@FILE.npy --output warm_up_test.bin"

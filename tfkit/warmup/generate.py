@@ -1,22 +1,20 @@
-"""Makes warm-up files: a request that fits a signature, written, read back and described."""
+"""Makes warm-up files: requests that fit a model, written, read back and described."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tfkit.arrays import Array, check_array
 from tfkit.eas.messages import PredictRequest, decode_request, encode_request
+from tfkit.eas.structure import is_predict
 from tfkit.errors import SignatureError, UsageError
 from tfkit.graph.domains import Domain, input_domains
 from tfkit.inputs import (
     InputOption,
+    Reading,
     given_request,
     given_rows,
     make_inputs,
@@ -24,97 +22,49 @@ from tfkit.inputs import (
     parse_inputs,
     random_for_missing,
 )
+from tfkit.inputs.files import RequestHead
 from tfkit.inputs.options import RandomSource
 from tfkit.savedmodel.files import find_model_file
 from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
-from tfkit.savedmodel.signatures import check_dense
-from tfkit.tensors import SERVE_TAG, DType, Signature
+from tfkit.savedmodel.signatures import check_dense, is_composite
+from tfkit.tensors import SERVE_TAG, Signature
 from tfkit.warmup.files import check_target, write_warmup
+from tfkit.warmup.folder import write_folder
+from tfkit.warmup.form import RequestForm
+from tfkit.warmup.report import WarmupFile, WarmupReport, describe_file
 
-_SHOWN_VALUES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class InputSummary:
-    """What a request holds for one input.
-
-    Attributes:
-        name: The input.
-        dtype: Its data type.
-        shape: The shape of the array.
-        first: The first values, as JSON can show them.
-        low: The smallest value; ``None`` for texts, complex numbers, empty arrays, and where it is not finite.
-        high: The largest value; likewise.
-        made_up: Nothing was given for it: the values are random.
-    """
-
-    name: str
-    dtype: DType
-    shape: tuple[int, ...]
-    first: tuple[Any, ...]
-    low: float | None
-    high: float | None
-    made_up: bool
+ALL = "all"
+ONE_FILE, SEVERAL_FILES = "warm_up_test.bin", "warm_up"
+_LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
-class WarmupReport:
-    """A warm-up file as it was read back.
+class _Wish:
+    """One request to make: its signature, the outputs that it asks for, and its rows."""
 
-    Attributes:
-        path: The file.
-        signature_name: The signature that the request names; empty for the model's default one.
-        output_filter: The outputs that it asks for; empty for all.
-        inputs: What it holds for each input.
-        size_bytes: Its size.
-        sha256: Its checksum.
-    """
-
-    path: Path
-    signature_name: str
-    output_filter: tuple[str, ...]
-    inputs: tuple[InputSummary, ...]
-    size_bytes: int
-    sha256: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON has it."""
-        return {
-            "path": str(self.path),
-            "signature_name": self.signature_name,
-            "output_filter": list(self.output_filter),
-            "size_bytes": self.size_bytes,
-            "sha256": self.sha256,
-            "inputs": [
-                {
-                    "name": each.name,
-                    "dtype": each.dtype.proto_name,
-                    "shape": list(each.shape),
-                    "first": list(each.first),
-                    "low": each.low,
-                    "high": each.high,
-                    "made_up": each.made_up,
-                }
-                for each in self.inputs
-            ],
-        }
+    signature: Signature
+    outputs: tuple[str, ...]
+    batch_size: int | None
 
 
-def generate_warmup(
+def make_warmup(
     model: str | Path,
-    output: str | Path,
+    output: str | Path | None = None,
     *,
     inputs: Sequence[str] | Mapping[str, Any] = (),
-    batch_size: int | None = None,
-    signature: str | None = None,
+    batch_size: int | Sequence[int] | None = None,
+    signature: str | Sequence[str] | None = None,
     fetch: Sequence[str] = (),
+    fetch_sets: Sequence[Sequence[str]] = (),
+    rows: str = "first",
     seed: int = 0,
     unknown_dim: int = 1,
     tags: Collection[str] | None = (SERVE_TAG,),
     force: bool = False,
+    progress: Callable[[Path, int, int], None] | None = None,
 ) -> WarmupReport:
-    """Writes a warm-up file for a SavedModel, or for a frozen graph, whose outputs have to be named in ``fetch``.
+    """Writes warm-up files for a SavedModel, or for a frozen graph, whose outputs have to be named.
 
     A warm-up request must be like production's in signature, outputs and shapes, or TensorFlow initialises once more on
     the first real one. The request therefore names its signature; a whole sample request keeps its own signature and
@@ -122,62 +72,181 @@ def generate_warmup(
 
     Args:
         model: The SavedModel's folder, or the frozen graph's file.
-        output: The file to write, by convention ``warm_up_test.bin``.
+        output: The file to write, by default ``warm_up_test.bin``; where several batch sizes, signatures or sets of
+            outputs are asked for, the folder for a file of each, with ``manifest.json``, by default ``warm_up``.
         inputs: What to put in: ``--input`` options, or values by name. An input that is left out is random, inside what
             the graph allows.
-        batch_size: Rows of each input. By default as many as literals, values and whole requests have, else 1.
-        signature: The signature; by default the sample request's, else the model's default one.
+        batch_size: Rows of each input, one number or several. By default as many as literals, values and whole requests
+            have, else 1.
+        signature: The signature, several, or ``"all"``; by default the sample request's, else the model's default one.
         fetch: The outputs to ask for; by default the sample request's, else all.
-        seed: Seed of random values.
+        fetch_sets: More of those, for a request each; an empty one asks for all outputs.
+        rows: Which rows of sample files: the ``"first"`` ones, or ``"random"`` ones.
+        seed: Seed of random values, and of a random choice of rows.
         unknown_dim: Size of unknown dimensions, but for the first, of values that are made up.
         tags: The metagraph's tags.
-        force: Replace a file that is there already.
+        force: Replace what is there already.
+        progress: Told how far a long file of samples was read: the file, what is done, and of how much (0: unknown).
 
     Returns:
-        What the file holds, as it was read back.
+        What the files hold, as it was read back.
 
     Raises:
         SignatureError: An input, an output or the signature is unknown, or a value does not fit.
         ModelError: There is no SavedModel at ``model``, or a damaged one.
         InputError: A sample file is missing or damaged.
         UsageError: Options do not make sense, or ``output`` exists already.
-        MissingError: The file cannot be written.
+        MissingError: A file cannot be written, or a library is not installed that a sample file needs.
     """
-    output = Path(output)
-    check_target(output, force=force)
+    if rows not in ("first", "random"):
+        raise UsageError(f"rows {rows!r} are not possible: expected first or random")
     options = options_from(inputs) if isinstance(inputs, Mapping) else parse_inputs(inputs)
-    sample = given_request(options)
-    frozen = is_frozen_graph(find_model_file(model))
-    if frozen:
-        chosen = _frozen_signature(model, options, sample, signature, fetch)
-    else:
-        name = signature or (sample.signature_name if sample is not None else "")
-        chosen = find_signature(read_signatures(model, tags), name)
-    check_dense(chosen)
-    made_up = random_for_missing(options, chosen)
-    options = (*options, *made_up)
-    arrays = make_inputs(
-        options,
-        chosen,
-        batch_size=batch_size if batch_size is not None else given_rows(options, chosen) or 1,
-        seed=seed,
-        unknown_dim=unknown_dim,
-        domains={} if frozen else _domains(options, model, chosen, tags),
-    )
-    outputs = _outputs(fetch, sample, chosen)
-    name = sample.signature_name if sample is not None and not signature else chosen.name
-    data = encode_request(PredictRequest(arrays, name, outputs))
-    report = _describe(output, data, chosen, {option.name for option in made_up})
-    write_warmup(output, data, force=force)
-    return report
+    sizes = tuple(dict.fromkeys(batch_size)) if isinstance(batch_size, Sequence) else (batch_size,)
+    names = (signature,) if signature is None or isinstance(signature, str) else tuple(dict.fromkeys(signature))
+    sizes, names = sizes or (None,), names or (None,)
+    sets: Sequence[Sequence[str] | None] = ((fetch, *fetch_sets) if fetch else fetch_sets) or (None,)
+    one = len(sizes) * len(names) * len(sets) == 1 and ALL not in names
+    output = Path(output or (ONE_FILE if one else SEVERAL_FILES))
+    if one:
+        check_target(output, force=force)
+    maker = _Maker(Path(model), options, names, Reading(rows == "random", progress), seed, unknown_dim, tags)
+    wishes = [
+        _Wish(chosen, maker.outputs(outputs, chosen), size)
+        for outputs in sets
+        for chosen in maker.signatures(outputs)
+        for size in sizes
+    ]
+    if one:
+        data, file = maker.make(wishes[0], output)
+        write_warmup(output, data, force=force)
+        return WarmupReport(output, (file,))
+    made = tuple(_distinct(maker, wishes, output))
+    write_folder(output, {file.path.name: data for data, file in made}, force=force)
+    return WarmupReport(output, tuple(file for _, file in made))
+
+
+class _Maker:
+    """Makes requests to one model from what was given."""
+
+    def __init__(
+        self,
+        model: Path,
+        options: tuple[InputOption, ...],
+        names: tuple[str | None, ...],
+        reading: Reading,
+        seed: int,
+        unknown_dim: int,
+        tags: Collection[str] | None,
+    ) -> None:
+        self._model = model
+        self._options = options
+        self._names = names
+        self._reading = reading
+        self._seed = seed
+        self._unknown_dim = unknown_dim
+        self._tags = tags
+        self._sample = given_request(options)
+        self._frozen = is_frozen_graph(find_model_file(model))
+        self._known = {} if self._frozen else read_signatures(model, tags)
+        self._inputs: set[str] = set()  # of all the signatures together
+        self._domains: dict[str, dict[str, Domain]] = {}  # by signature
+
+    def signatures(self, outputs: Sequence[str] | None) -> tuple[Signature, ...]:
+        """The signatures that are asked for; a frozen graph has one for each set of outputs."""
+        if self._frozen:
+            return (_frozen_signature(self._model, self._options, self._sample, self._names[0], outputs),)
+        if ALL in self._names and ALL not in self._known:
+            chosen = [
+                each
+                for each in self._known.values()
+                if is_predict(each) and not any(map(is_composite, (*each.inputs, *each.outputs)))
+            ]
+        else:
+            sample_name = self._sample.signature_name if self._sample is not None else ""
+            chosen = [find_signature(self._known, name or sample_name) for name in self._names]
+        for each in chosen:
+            check_dense(each)
+        if not chosen:
+            raise SignatureError(f"{self._model} has no signature that takes and gives dense tensors")
+        self._inputs = {spec.name for each in chosen for spec in each.inputs}
+        return tuple({each.name: each for each in chosen}.values())
+
+    def outputs(self, fetch: Sequence[str] | None, signature: Signature) -> tuple[str, ...]:
+        """The outputs to ask for, once it is sure that they are there; ``None``: the sample request's, or all."""
+        sample = self._sample.output_filter if self._sample is not None else ()
+        names = sample if fetch is None else tuple(fetch)
+        for position, name in enumerate(names):
+            signature.output(name)
+            if name in names[:position]:
+                raise UsageError(f"output {name!r} is asked for twice: name each output once")
+        return names
+
+    def make(self, wish: _Wish, path: Path) -> tuple[bytes, WarmupFile]:
+        """A serialized request, and what it holds."""
+        signature = wish.signature
+        taken = {spec.name for spec in signature.inputs}
+        # What another of several signatures takes is none of this one's business.
+        options = tuple(each for each in self._options if each.name in taken or each.name not in self._inputs)
+        made_up = random_for_missing(options, signature)
+        options = (*options, *made_up)
+        size = wish.batch_size
+        arrays = make_inputs(
+            options,
+            signature,
+            batch_size=size if size is not None else given_rows(options, signature) or 1,
+            seed=self._seed,
+            unknown_dim=self._unknown_dim,
+            domains=self._bounds(options, signature),
+            reading=self._reading,
+        )
+        name = self._sample.signature_name if self._sample is not None and not any(self._names) else signature.name
+        data = encode_request(PredictRequest(arrays, name, wish.outputs))
+        return data, describe_file(path, data, signature, {option.name for option in made_up})
+
+    def _bounds(self, options: Sequence[InputOption], signature: Signature) -> dict[str, Domain]:
+        """What inputs may take; the graph is read once, and only where a value is to be drawn from it."""
+        drawn = any(isinstance(option.source, RandomSource) and option.source.low is None for option in options)
+        if self._frozen or not drawn:
+            return {}
+        if signature.name not in self._domains:
+            self._domains[signature.name] = input_domains(self._model, signature, self._tags)
+        return self._domains[signature.name]
+
+
+def _distinct(maker: _Maker, wishes: Sequence[_Wish], folder: Path) -> Iterator[tuple[bytes, WarmupFile]]:
+    """One request of each form: where an input's shape is fixed, another batch size gives the same one again."""
+    forms: set[RequestForm] = set()
+    names: set[str] = set()
+    for wish in wishes:
+        name = _file_name(wish, wishes, names)
+        data, file = maker.make(wish, folder / name)
+        form = RequestForm.of(decode_request(data))
+        if form not in forms:
+            forms.add(form)
+            names.add(name)
+            yield data, file
+
+
+def _file_name(wish: _Wish, wishes: Sequence[_Wish], taken: Collection[str]) -> str:
+    """A name that says in what a request differs from the others: ``predict-scores-batch8.bin``."""
+    parts = [wish.signature.name or "request"]
+    if len({each.outputs for each in wishes}) > 1:
+        parts.append("+".join(wish.outputs) or "all")
+    if len({each.batch_size for each in wishes}) > 1 and wish.batch_size is not None:
+        parts.append(f"batch{wish.batch_size}")
+    stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", "-".join(parts)).lstrip(".-")[:_LONGEST_NAME] or "request"
+    name, number = f"{stem}.bin", 2
+    while name in taken:
+        name, number = f"{stem}-{number}.bin", number + 1
+    return name
 
 
 def _frozen_signature(
-    model: str | Path,
+    model: Path,
     options: Sequence[InputOption],
-    sample: PredictRequest | None,
+    sample: RequestHead | None,
     signature: str | None,
-    fetch: Sequence[str],
+    fetch: Sequence[str] | None,
 ) -> Signature:
     """What a request to a frozen graph takes, by what it asks for; inputs are called as they are given."""
     if signature:
@@ -186,61 +255,6 @@ def _frozen_signature(
         )
     given = {option.name for option in options}
     if sample is None:
-        return frozen_signature(model, fetch, given)
-    return frozen_signature(model, fetch or sample.output_filter, given | set(sample.inputs))
-
-
-def _domains(
-    options: Sequence[InputOption], model: str | Path, signature: Signature, tags: Collection[str] | None
-) -> dict[str, Domain]:
-    """What inputs may take; the graph is read only where a value is to be drawn from it."""
-    drawn = any(isinstance(option.source, RandomSource) and option.source.low is None for option in options)
-    return input_domains(model, signature, tags) if drawn else {}
-
-
-def _outputs(fetch: Sequence[str], sample: PredictRequest | None, signature: Signature) -> tuple[str, ...]:
-    names = tuple(fetch) or (sample.output_filter if sample is not None else ())
-    for position, name in enumerate(names):
-        signature.output(name)
-        if name in names[:position]:
-            raise UsageError(f"output {name!r} is asked for twice: name each output once")
-    return names
-
-
-def _describe(path: Path, data: bytes, signature: Signature, made_up: Collection[str]) -> WarmupReport:
-    """Reads the request back as a service will, and checks it once more against the signature."""
-    request = decode_request(data)
-    for name, array in request.inputs.items():
-        check_array(signature.input(name), array)
-    return WarmupReport(
-        path=path,
-        signature_name=request.signature_name,
-        output_filter=request.output_filter,
-        inputs=tuple(
-            _summary(name, array, signature.input(name).dtype, made_up=name in made_up)
-            for name, array in request.inputs.items()
-        ),
-        size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-
-
-def _summary(name: str, array: Array, dtype: DType, *, made_up: bool) -> InputSummary:
-    plain = array[array.dtype.names[0]] if array.dtype.names else array
-    first = tuple(_shown(value) for value in plain.reshape(-1)[:_SHOWN_VALUES].tolist())
-    low = high = None
-    if plain.size and dtype not in (DType.STRING, DType.COMPLEX64, DType.COMPLEX128):
-        low, high = _number(np.min(plain)), _number(np.max(plain))
-    return InputSummary(name, dtype, array.shape, first, low, high, made_up)
-
-
-def _shown(value: Any) -> Any:
-    """A value as JSON can hold it."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return value if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)) else str(value)
-
-
-def _number(value: Any) -> float | None:
-    number = value.item()
-    return number if math.isfinite(number) else None
+        return frozen_signature(model, fetch or (), given)
+    outputs = sample.output_filter if fetch is None else fetch
+    return frozen_signature(model, outputs, given | set(sample.input_names))
