@@ -28,13 +28,16 @@ class Server:
     """A ``tfkit serve`` process.
 
     Args:
-        model: The SavedModel's folder.
+        model: The SavedModel's folder; the first argument of another command.
         *options: Further options of ``tfkit serve``; ``--port 0`` unless one of them says otherwise.
         token: Handed over in the environment, as ``TFKIT_TOKEN``.
         wait: Whether entering the context waits until the service is ready.
+        command: Another command that serves.
     """
 
-    def __init__(self, model: Path | str, *options: str, token: str = "", wait: bool = True) -> None:
+    def __init__(
+        self, model: Path | str, *options: str, token: str = "", wait: bool = True, command: str = "serve"
+    ) -> None:
         environment = {key: value for key, value in os.environ.items() if key != "TFKIT_TOKEN"}
         if token:
             environment["TFKIT_TOKEN"] = token
@@ -43,7 +46,7 @@ class Server:
         self.ready: dict[str, Any] = {}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the server
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tfkit.cli", "serve", str(model), "--json", *port, *options],
+            [sys.executable, "-m", "tfkit.cli", command, str(model), "--json", *port, *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -137,6 +140,19 @@ class Server:
                 self.ready = json.loads(text)
                 self._answered.set()
         self._answered.set()
+
+
+class RecordingProxy(Server):
+    """A ``tfkit record`` process in front of a service.
+
+    Args:
+        upstream: The service's URL.
+        output: The folder that it records to.
+        *options: Further options of ``tfkit record``.
+    """
+
+    def __init__(self, upstream: str, output: Path, *options: str) -> None:
+        super().__init__(f"--upstream={upstream}", "--output", str(output), *options, command="record")
 
 
 def free_port() -> int:

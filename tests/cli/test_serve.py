@@ -28,6 +28,7 @@ from tests.serving import Server
 from tfkit.cli.app import build_app
 from tfkit.client import Client
 from tfkit.processors.catalogue import find_processor
+from tfkit.warmup.folder import StoredRequest, write_manifest
 
 NAME = "tensorflow_cpu_1.15"
 
@@ -127,7 +128,7 @@ def test_the_file_that_eascmd_deploys_is_served(tmp_path: Path, scratch: Path, a
     }"""
     with Server(write(tmp_path, text)) as server:
         assert server.name == "my_echo"
-        assert server.ready["warm_up"][0].startswith("warm_up.bin x 5")
+        assert Path(server.ready["warm_up"][0]["file"]).name == "warm_up.bin"
         assert post(server, ONE).status == 401
         assert post(server, ONE, Authorization="hidden-token").status == 200
         assert len(list(scratch.iterdir())) == 1
@@ -170,7 +171,7 @@ def test_model_and_warm_up_come_from_urls(tmp_path: Path, scratch: Path, archive
     (tmp_path / "warm_up.bin").write_bytes(ONE)
     with Server(f"{url}/{archive.name}", "--warm-up", f"{url}/warm_up.bin") as server:
         assert server.name == "echo"
-        assert server.ready["warm_up"][0].startswith("warm_up.bin x 5")
+        assert Path(server.ready["warm_up"][0]["file"]).name == "warm_up.bin"
         assert post(server, ONE).status == 200
     assert list(scratch.iterdir()) == []
 
@@ -241,12 +242,34 @@ def test_dump_config_shows_all_that_is_in_force(tmp_path: Path) -> None:
         "port": ("default", 8500),
         "processor": ("file", "tensorflow_cpu_1.15"),
         "rate_limit": ("file", 7),
+        "record": ("default", None),
+        "record_forms": ("default", 100),
+        "record_limit_bytes": ("default", 256 * 1024 * 1024),
+        "record_rate": ("default", 1.0),
         "tags": ("default", ["serve"]),
         "token": ("file", "***"),
         "warm_up": ("file", [str(tmp_path / "warm_up.bin")]),
         "warm_up_sends": ("default", 5),
         "worker_threads": ("default", 5),
     }
+
+
+def test_a_service_json_may_name_a_folder_of_warm_up_files(tmp_path: Path) -> None:
+    folder = tmp_path / "warm_up"
+    folder.mkdir()
+    for name in ("b.bin", "a.bin"):
+        (folder / name).write_bytes(ONE)
+    write_manifest(folder, [StoredRequest.describe(name, ONE) for name in ("b.bin", "a.bin")])
+    path = write(tmp_path, {"name": "echo", "model_path": str(echo_model()), "warm_up_data_path": "warm_up"})
+    with Server(path, "--record", str(tmp_path / "records")) as server:
+        assert [each["file"] for each in server.ready["warm_up"]] == [str(folder / "b.bin"), str(folder / "a.bin")]
+    shown = json.loads(run(path, "--dump-config", "--record", tmp_path / "records").stdout)["settings"]
+    assert shown["warm_up"]["value"] == [str(folder)]
+    assert shown["record"]["value"] == str(tmp_path / "records")
+    done = run(path, "--warm-up", tmp_path / "records", "--port", "0")
+    assert (done.returncode, "holds no request to warm up with" in done.stderr) == (3, True)
+    done = run(path, "--warm-up", tmp_path, "--port", "0")
+    assert (done.returncode, "has no manifest.json" in done.stderr) == (3, True)
 
 
 def test_dump_config_tells_what_sets_each_setting() -> None:

@@ -49,19 +49,33 @@ def failed_start(*arguments: str | Path, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_one_line_says_what_is_served(tmp_path: Path) -> None:
+def test_one_line_says_what_is_served_and_one_before_it_what_was_replayed(tmp_path: Path) -> None:
     path = warm_up_file(tmp_path, ONE)
     with Server(echo_model(), "--name", "my_echo", "--warm-up", path) as server:
         assert server.ready["url"] == server.url
-        line = server.wait_for_log("ready at")
+        replayed, line = server.wait_for_log("ready at").strip().splitlines()
+        assert f"INFO replayed {path}: (default): x float32[1, 2] -> all outputs; 5 x: " in replayed
+        assert len(re.findall(r" \d+\.\d\d ms", replayed)) == 5
         for part in (server.url, str(echo_model()), server.ready["tensorflow"], "cpu", "warm_up_test.bin x 5"):
             assert part in line
-        assert len(line.strip().splitlines()) == 1
         if server.ready["fell_back"]:
             assert ("on cpu (no NVIDIA card)" in line) != has_card()
         assert re.search(r"started in \d+\.\d\d s", line)
         assert server.stop() == 0
         assert "stopped after" in server.log
+
+
+def test_many_sends_are_told_in_short_and_in_full_as_json(tmp_path: Path) -> None:
+    path = warm_up_file(tmp_path, ONE)
+    with Server(echo_model(), "--warm-up", path, "--warm-up-sends", "100") as server:
+        (told,) = server.ready["warm_up"]
+        assert (told["file"], told["sends"], len(told["times_s"])) == (path, 100, 100)
+        assert told["form"] == {
+            "signature_name": "",
+            "output_filter": [],
+            "inputs": [{"name": "x", "dtype": "DT_FLOAT", "shape": [1, 2]}],
+        }
+        assert len(re.findall(r"; 100 x:( \d+\.\d\d ms,){7} \.\.\. \d+\.\d\d ms\n", server.log)) == 1
 
 
 def test_503_until_the_warm_up_is_done(tmp_path: Path) -> None:
@@ -232,6 +246,9 @@ def test_discovery_on_an_ipv6_address() -> None:
         (("--advertise", "host:99999"), "--advertise"),
         (("--decompressor", "rar"), "gzip"),
         (("--name", "a name"), "--name"),
+        (("--record-rate", "2"), "--record-rate"),
+        (("--record-forms", "0"), "--record-forms"),
+        (("--record-limit", "0"), "--record-limit"),
     ],
 )
 def test_options_out_of_range_are_usage_errors(options: tuple[str, ...], word: str) -> None:

@@ -63,7 +63,10 @@ def run(
     ] = None,
     warm_up: Annotated[
         list[str] | None,
-        typer.Option(help="Warm-up file (see warmup-gen) or its URL, replayed first. May be repeated."),
+        typer.Option(
+            help="Warm-up file (see warmup-gen), its URL, or a folder of them (see --record), replayed first. May be "
+            "repeated."
+        ),
     ] = None,
     warm_up_sends: Annotated[int, typer.Option(help="How often each warm-up file is replayed.")] = 5,
     tags: Annotated[str, typer.Option(help="Tag set of the SavedModel, separated by commas.")] = "serve",
@@ -109,6 +112,21 @@ def run(
     grace: Annotated[
         float, typer.Option(help="Longest to wait for requests in flight when stopping, in seconds.")
     ] = 30,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep the requests that are answered 200 in this folder, one of each form (signature, outputs, dtypes "
+            "and shapes), and how many there were. Bodies only, never headers; --warm-up replays the folder.",
+        ),
+    ] = None,
+    record_rate: Annotated[
+        float, typer.Option(help="Share of the requests that is looked at for that, 0 to 1, chosen by chance.")
+    ] = 1.0,
+    record_forms: Annotated[int, typer.Option(help="Forms to keep; requests of further ones are counted only.")] = 100,
+    record_limit: Annotated[
+        int, typer.Option(help="Most that the requests kept may have together, in MiB; one of them a quarter of it.")
+    ] = 256,
     access_log: Annotated[bool, typer.Option("--access-log", help="Write a line to stderr for each request.")] = False,
     stop_on_eof: Annotated[bool, typer.Option("--stop-on-eof", hidden=True)] = False,
     dump_config: Annotated[
@@ -142,7 +160,8 @@ def run(
             keepalive_ms=keepalive, worker_threads=worker_threads, max_queue_size=max_queue_size,
             rate_limit=rate_limit, body_limit_bytes=body_limit * 1024 * 1024, decompressor=decompressor,
             intra_op_threads=intra_op_threads, inter_op_threads=inter_op_threads, grace_s=grace,
-            access_log=access_log, stop_on_eof=stop_on_eof,
+            record=record, record_rate=record_rate, record_forms=record_forms,
+            record_limit_bytes=record_limit * 1024 * 1024, access_log=access_log, stop_on_eof=stop_on_eof,
         )  # fmt: skip
         plan = plan_service(model, **given)
         plan.check()

@@ -18,7 +18,7 @@ from tfkit.errors import InputError, MissingError, UsageError
 
 URL_FORM = "http://HOST:PORT/api/predict/NAME"
 
-_CONNECTIONS = 64
+CONNECTIONS = 64
 _CHUNK_BYTES = 1024 * 1024
 _POOLS = {"http": TimedPool, "https": TimedSecurePool}
 _PERHAPS_COMPUTED = "It was not sent again, since it may have been computed."
@@ -26,6 +26,10 @@ _PERHAPS_COMPUTED = "It was not sent again, since it may have been computed."
 
 class NotConnectedError(MissingError):
     """There is no connection: the request was not sent."""
+
+
+class NoAnswerError(MissingError):
+    """There was no whole answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,9 @@ class Transport:
     """
 
     def __init__(self, url: str, answer_limit_bytes: int) -> None:
-        self._url = _parse_url(url)
+        self._url = parse_service_url(url)
         self._answer_limit_bytes = answer_limit_bytes
-        self._pool = pool_for(self._url)
-        self._pool.pool_classes_by_scheme = _POOLS
+        self._pool = timed_pool_for(self._url)
 
     @property
     def url(self) -> str:
@@ -74,7 +77,7 @@ class Transport:
         """
         from tfkit import __version__
 
-        with _explained(self._url, timeout_s):
+        with explained(self._url, timeout_s):
             deadline = time.monotonic() + timeout_s
             response = self._pool.urlopen(
                 "POST",
@@ -115,7 +118,8 @@ class Transport:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _parse_url(url: str) -> Url:
+def parse_service_url(url: str) -> Url:
+    """Takes a service's URL apart; raises ``UsageError`` if it is none."""
     try:
         parsed = urllib3.util.parse_url(url)
     except http.LocationValueError as error:
@@ -135,16 +139,23 @@ def pool_for(url: Url) -> urllib3.PoolManager:
     """Pooled connections, through a proxy where the environment names one for the URL."""
     proxy = _proxy_for(url)
     if not proxy:
-        return urllib3.PoolManager(maxsize=_CONNECTIONS)
+        return urllib3.PoolManager(maxsize=CONNECTIONS)
     try:
         parsed = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
         headers = urllib3.make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
-        return urllib3.ProxyManager(parsed._replace(auth=None).url, maxsize=_CONNECTIONS, proxy_headers=headers)
+        return urllib3.ProxyManager(parsed._replace(auth=None).url, maxsize=CONNECTIONS, proxy_headers=headers)
     except (http.LocationValueError, http.ProxySchemeUnknown) as error:
         raise UsageError(
             f"the proxy that the environment names for {url.scheme} cannot be used: {error}",
             hint=f"Correct {str(url.scheme).upper()}_PROXY, or exempt the host: NO_PROXY={url.host}",
         ) from None
+
+
+def timed_pool_for(url: Url) -> urllib3.PoolManager:
+    """As ``pool_for``, where a timeout is that of the whole answer."""
+    pool = pool_for(url)
+    pool.pool_classes_by_scheme = _POOLS
+    return pool
 
 
 def _proxy_for(url: Url) -> str:
@@ -163,8 +174,14 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _explained(url: Url, timeout_s: float) -> Iterator[None]:
-    """Turns what can go wrong on the way to a service into an error that says what, and what to do."""
+def explained(url: Url, timeout_s: float) -> Iterator[None]:
+    """Turns what can go wrong on the way to a service into an error that says what, and what to do.
+
+    Raises:
+        NotConnectedError: The request was not sent.
+        NoAnswerError: It was sent, and there was no whole answer in time.
+        MissingError: It was sent, and the connection was lost.
+    """
     try:
         yield
     except http.NameResolutionError:
@@ -195,7 +212,7 @@ def _explained(url: Url, timeout_s: float) -> Iterator[None]:
         if isinstance(error, http.TimeoutError | TimeoutError) or any(
             isinstance(each, TimeoutError) for each in error.args
         ):
-            raise MissingError(
+            raise NoAnswerError(
                 f"{url} gave no whole answer within {timeout_s:g} s",
                 hint=f"Allow more time, or send fewer rows. {_PERHAPS_COMPUTED}",
             ) from None

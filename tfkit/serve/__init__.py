@@ -1,4 +1,7 @@
-"""The server: a SavedModel behind EAS's protocol. ``tfkit.serve_model`` starts one from Python."""
+"""The server: a SavedModel behind EAS's protocol. ``tfkit.serve_model`` starts one from Python.
+
+``tfkit.serve.proxy`` records what a service is asked; it is imported apart, for it brings an HTTP client.
+"""
 
 from tfkit.eas.token import read_token
 from tfkit.serve.log import log_to_stderr

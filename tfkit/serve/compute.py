@@ -34,14 +34,16 @@ class Job:
     Args:
         connection: What sends the answer.
         request: The request; its body is the job's from now on.
+        run: Turns the body into an answer; never raises.
     """
 
-    __slots__ = ("_connection", "_request", "abandoned", "body")
+    __slots__ = ("_connection", "_request", "abandoned", "body", "run")
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: Connection, request: Request, run: Callable[[bytes], Response]) -> None:
         self._connection = connection
         self._request = request
         self.body = request.body
+        self.run = run
         self.abandoned = False
         request.body = b""
         request.job = self
@@ -51,6 +53,8 @@ class Job:
         self.let_go()
         if not self.abandoned:
             self._connection.finish(self._request, answer)
+            if answer.delivered is not None:
+                answer.delivered()
 
     def let_go(self) -> None:
         """Drops the body, and the circle of job and request that would keep it until the collector runs."""
@@ -90,7 +94,6 @@ class Compute:
     """Runs jobs, so many at a time; the others wait in a queue of limited length.
 
     Args:
-        run: Turns a body into an answer; never raises.
         threads: Jobs run at a time.
         max_queue_size: Jobs that may wait.
         may_hold_loop: Whether quick runs may stay on the event loop (a model whose run time hangs on the values it is
@@ -100,14 +103,12 @@ class Compute:
 
     def __init__(
         self,
-        run: Callable[[bytes], Response],
         *,
         threads: int,
         max_queue_size: int,
         may_hold_loop: bool,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._run = run
         self._threads = threads
         self._max_queue_size = max_queue_size
         self._may_hold_loop = may_hold_loop
@@ -160,7 +161,7 @@ class Compute:
         size = len(job.body)
         watched = self._watched > 0
         cpu_began = time.thread_time() if watched else 0.0
-        answer = self._run(job.body)
+        answer = job.run(job.body)
         ended = time.perf_counter()
         seconds = ended - began
         quick = seconds <= _WAITED_TOO_LONG_S
@@ -205,7 +206,7 @@ class Compute:
             job = self._tasks.get()
             size = len(job.body)
             began, cpu_began = time.perf_counter(), time.thread_time()
-            answer = self._run(job.body)
+            answer = job.run(job.body)
             quick = time.thread_time() - cpu_began <= _QUICK_CPU_S and time.perf_counter() - began <= _WAITED_TOO_LONG_S
             self._loop.call_soon_threadsafe(self._finished, job, answer, size, quick)
             # A thread that waits must not hold on to the last request and its answer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -39,12 +40,14 @@ class Response:
 
     Attributes:
         close: Close the connection after it.
+        delivered: To be called once it was handed to a client that waited for it; none if nobody wants to know.
     """
 
     status: int
     head: bytes
     body: bytes
     close: bool = False
+    delivered: Callable[[], None] | None = None
 
 
 class Request:

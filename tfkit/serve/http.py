@@ -23,7 +23,8 @@ _DROP_LIMIT_BYTES = 1024 * 1024
 # After a refusal that closes, what the client still sends is dropped for a while: a reset would lose it our answer.
 _LINGER_S = 5.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_HEADERS_READ = frozenset((b"authorization", b"content-md5", b"content-type", b"date", b"expect", b"content-length"))
+# The headers that a service looks at; others are not even kept.
+HEADERS_READ = frozenset((b"authorization", b"content-md5", b"content-type", b"date", b"expect", b"content-length"))
 
 
 logger = logging.getLogger("tfkit.serve")
@@ -65,12 +66,27 @@ class Application(Protocol):
 
 
 class Endpoint:
-    """What the connections of one listening socket share."""
+    """What the connections of one listening socket share.
 
-    def __init__(self, application: Application, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        application: What answers the requests.
+        limits: What a connection may cost.
+        loop: The event loop.
+        headers: The headers that are kept for the application; ``None`` for all, repeated ones joined by commas.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        headers: frozenset[bytes] | None = HEADERS_READ,
+    ) -> None:
         self.application = application
         self.limits = limits
         self.loop = loop
+        self.headers = headers
         self.connections: set[Connection] = set()
         self.stopping = False
 
@@ -103,6 +119,7 @@ class Connection(asyncio.Protocol):
         self._application = endpoint.application
         self._limits = endpoint.limits
         self._loop = endpoint.loop
+        self._headers = endpoint.headers
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         # A request is received, then waits for those before it, then is busy until it is answered.
@@ -191,7 +208,12 @@ class Connection(asyncio.Protocol):
         if self._receiving is not None:
             self._receiving.head_size += len(name) + len(value)
         name = name.lower()
-        if name in _HEADERS_READ and self._receiving is not None:
+        if self._receiving is None:
+            return
+        if self._headers is None:
+            before = self._receiving.headers.get(name)
+            self._receiving.headers[name] = value if before is None else b"%s, %s" % (before, value)
+        elif name in self._headers:
             self._receiving.headers[name] = value
 
     def on_headers_complete(self) -> None:

@@ -53,7 +53,7 @@ def serve_model(
         port: The port; any free one by default.
         token: What requests must carry; none by default.
         processor: The TensorFlow that runs it, one of EAS's processors; the installed one by default.
-        warm_up: Warm-up file or files, or their URLs.
+        warm_up: Warm-up file or files, folders of them, or URLs of files.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         **options: Any other option of ``tfkit serve``, with ``_`` for ``-``: ``keepalive=1000``, ``worker_threads=2``;
             a list for one that may be repeated.
@@ -104,6 +104,7 @@ class LocalService:
     Attributes:
         url: Where requests are posted.
         client: A client of it.
+        start_s: Time from its start until it took requests.
     """
 
     def __init__(self, arguments: Sequence[str], token: str) -> None:
@@ -131,6 +132,7 @@ class LocalService:
             self._close_files()
             raise
         self.url: str = self._ready["url"]
+        self.start_s: float = self._ready["start_s"]
         self.client = Client(self.url, token=token)
 
     def predict(

@@ -6,6 +6,10 @@ import logging
 import os
 import sys
 
+from tfkit.serve.exchange import Request
+
+_access = logging.getLogger("tfkit.access")
+
 
 def log_to_stderr() -> None:
     """Sends tfkit's log to stderr, one line a message."""
@@ -17,3 +21,9 @@ def log_to_stderr() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def log_access(request: Request, status: int) -> None:
+    """Writes the line of one request."""
+    method, target = request.method.decode("latin-1"), request.target.decode("latin-1")
+    _access.info("%s %s %d %d bytes", method or "-", target or "-", status, request.body_size)

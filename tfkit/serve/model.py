@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ from tfkit.savedmodel.files import TEXT_SUFFIXES, find_model_file
 from tfkit.serve.exchange import Response, response, text_response
 from tfkit.serve.repeat import Repeat
 from tfkit.serve.settings import ServeSettings
+from tfkit.warmup.form import RequestForm
+from tfkit.warmup.recording import Recorder
 
 # What is kept prepared hangs on what requests ask for, so its number must have a limit.
 _MOST_KEPT = 256
@@ -39,6 +42,7 @@ class ServedModel:
 
     Args:
         settings: The service's settings.
+        recorder: What takes note of the requests that were answered; none by default.
 
     Raises:
         ModelError: There is no model, a damaged one, or a graph without the values of its variables.
@@ -46,9 +50,10 @@ class ServedModel:
         MissingError: The library or the device is not here.
     """
 
-    def __init__(self, settings: ServeSettings) -> None:
+    def __init__(self, settings: ServeSettings, recorder: Recorder | None = None) -> None:
         self._body_limit = settings.body_limit_bytes
         self._decompressor = settings.decompressor
+        self._recorder = recorder
         self.library = Library.load(_runtime_options(settings))
         self.session = Session(self.library, settings.model, settings.tags)
         self._functions: dict[tuple[str, ...], Function] = {}
@@ -94,8 +99,8 @@ class ServedModel:
                 body = decompress(decompressor, body, self._body_limit)
             repeat = self._repeats.get((len(body), body[:_SIGNATURE_BYTES]))
             if repeat is not None and repeat.matches(body):
-                return response(200, repeat.answer(body))
-            return response(200, self._answer_new(body))
+                return self._answered(repeat.answer(body), body, repeat.form)
+            return self._answer_new(body)
         except TfkitError as error:
             if error.http_status >= 500:
                 logger.error("a request failed: %s", error)  # noqa: TRY400  # a traceback would explain nothing
@@ -107,14 +112,22 @@ class ServedModel:
             logger.exception("a request failed: this is a bug in tfkit")
             return text_response(500, "internal error: the service's log has the details")
 
-    def _answer_new(self, body: bytes) -> bytes:
+    def _answer_new(self, body: bytes) -> Response:
         request = decode_request(body)
         function = self._function(request)
         answer = encode_response(function(request.inputs))
-        repeat = Repeat.of(body, request, function)
+        form = None if self._recorder is None else RequestForm.of(request)
+        repeat = Repeat.of(body, request, function, form)
         if repeat is not None:
             _keep(self._repeats, (len(body), body[:_SIGNATURE_BYTES]), repeat)
-        return answer
+        return self._answered(answer, body, form)
+
+    def _answered(self, answer: bytes, body: bytes, form: RequestForm | None) -> Response:
+        answered = response(200, answer)
+        if form is not None and self._recorder is not None:
+            # Only once the client has it: one that comes too late is answered 408.
+            answered.delivered = partial(self._recorder.see, body, form)
+        return answered
 
     def _function(self, request: PredictRequest) -> Function:
         # The inputs matter for a frozen graph alone, whose requests name its tensors.

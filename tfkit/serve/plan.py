@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tfkit.fetching.urls import is_url, shown_source
 from tfkit.processors.catalogue import find_processor
 from tfkit.savedmodel.files import find_model_file, readable
 from tfkit.serve.settings import ServeSettings, is_service_name, option_of, refusal
+from tfkit.warmup.folder import request_files
 
 GIVEN, ENVIRONMENT, FILE, DEFAULT = "command line", "environment", "file", "default"
 
@@ -48,7 +50,7 @@ class ServicePlan:
         settings: What is in force; the model and the warm-up files are yet to be fetched.
         model: The folder, file, archive or URL that the model comes from.
         model_entry: The model's path inside of it; empty where it holds one model.
-        warm_up: The paths or URLs of the warm-up files.
+        warm_up: The paths or URLs of the warm-up files; a folder of requests stands for the files in it.
         file: The service JSON; none if the model was named itself.
         ignored: Keys of the service JSON that mean nothing here: to EAS alone, or to nobody.
         origins: Where each setting that is no default comes from: ``command line``, ``environment`` or ``file``.
@@ -78,7 +80,7 @@ class ServicePlan:
         for each in fields(ServeSettings):
             if each.name not in _NOT_SHOWN:
                 value = getattr(self.settings, each.name)
-                values[each.name] = [str(item) for item in value] if isinstance(value, tuple) else value
+                values[each.name] = _as_json(value)
         origins = dict(self.origins)
         return {
             "file": str(self.file) if self.file else None,
@@ -102,8 +104,8 @@ class ServicePlan:
         """
         if not needs_folder(self.model):
             find_model_file(fetch_model(self.model, self.model_entry, Path(), lambda _: None))
-        warm_up = (Path(each) for each in self.warm_up if not is_url(each))
-        for path in (*warm_up, *self.settings.op_libraries):
+        warm_up = (_warm_up_files(Path(each)) for each in self.warm_up if not is_url(each))
+        for path in (*chain.from_iterable(warm_up), *self.settings.op_libraries):
             with readable(path):
                 path.stat()
 
@@ -126,7 +128,8 @@ class ServicePlan:
             model = fetch_model(self.model, self.model_entry, folder / "model", tell)
             warm_up = [fetch_file(each, folder / f"warm_up_{i}", tell) for i, each in enumerate(self.warm_up)]
             origin = "" if model == Path(self.model) else shown_source(self.model)
-            yield replace(self.settings, model=model, warm_up=tuple(warm_up), origin=origin)
+            files = tuple(chain.from_iterable(map(_warm_up_files, warm_up)))
+            yield replace(self.settings, model=model, warm_up=files, origin=origin)
 
 
 def plan_service(
@@ -137,7 +140,7 @@ def plan_service(
     Args:
         model: A service JSON, or a model: a SavedModel's folder, a frozen graph, an archive, or the URL of one.
         model_entry: The model's path inside the archive or folder.
-        warm_up: Warm-up files, or their URLs.
+        warm_up: Warm-up files, folders of them, or URLs of files.
         **options: Fields of ``ServeSettings``; they win over what a service JSON says. Without ``token``, the variable
             ``TFKIT_TOKEN`` is looked at first.
 
@@ -202,6 +205,22 @@ def _values_of(file: ServiceJson) -> dict[str, Any]:
 
 def _beside(file: Path, source: str) -> str:
     return source if is_url(source) else str(file.parent / source)
+
+
+def _warm_up_files(path: Path) -> tuple[Path, ...]:
+    """The warm-up files that a path stands for: itself, or those of a folder of requests, in its manifest's order."""
+    files = request_files(path)
+    if not files:
+        raise InputError(
+            f"{path} holds no request to warm up with", hint="Record some first: tfkit serve MODEL --record FOLDER"
+        )
+    return files
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [str(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _check(file: ServiceJson, values: dict[str, Any]) -> None:

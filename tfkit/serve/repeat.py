@@ -18,6 +18,7 @@ from tfkit.errors import MessageError
 from tfkit.runtime.function import Function
 from tfkit.runtime.values import Feeder, read_bytes
 from tfkit.tensors import DType
+from tfkit.warmup.form import RequestForm
 
 # Above this the copies cost more than what is saved.
 LARGEST_BYTES = 64 * 1024
@@ -44,15 +45,17 @@ class Repeat:
         fixed: What must be the same: where, and which bytes.
         values: Where the values stand, in the order of the signature's inputs.
         outputs: Name and dtype of what is computed.
+        form: The form that all these requests have, where they are recorded.
     """
 
     function: Function
     fixed: tuple[tuple[int, bytes], ...]
     values: tuple[_Values, ...]
     outputs: tuple[tuple[str, DType], ...]
+    form: RequestForm | None
 
     @classmethod
-    def of(cls, body: bytes, request: PredictRequest, function: Function) -> Self | None:
+    def of(cls, body: bytes, request: PredictRequest, function: Function, form: RequestForm | None) -> Self | None:
         """What answers the like of a request that was answered before; ``None`` where more than floats is in it."""
         if len(body) > LARGEST_BYTES or function.echoed or not set(function.output_dtypes) <= _MEMORY_CODES:
             return None
@@ -69,7 +72,7 @@ class Repeat:
         fixed.append((at, body[at:]))
         names = (spec.name for spec in function.outputs)
         outputs = tuple((name, DType(code)) for name, code in zip(names, function.output_dtypes, strict=True))
-        return cls(function, tuple(fixed), tuple(values), outputs)
+        return cls(function, tuple(fixed), tuple(values), outputs, form)
 
     def matches(self, body: bytes) -> bool:
         """Whether a request of the same length differs in values only."""

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import uvloop
 
-from tfkit.errors import EXIT_INTERRUPTED, EXIT_OK, MissingError, SignatureError
+from tfkit.errors import EXIT_INTERRUPTED, EXIT_OK, SignatureError
 from tfkit.processors.cuda import has_card
 from tfkit.serve.compute import Compute
 from tfkit.serve.exchange import Response, json_response, text_response
-from tfkit.serve.http import Connection, Endpoint, Limits
+from tfkit.serve.http import Limits
+from tfkit.serve.listener import Listener
 from tfkit.serve.model import ServedModel
 from tfkit.serve.service import Service, State, count_text
 from tfkit.serve.settings import ServeSettings
-from tfkit.serve.warm_up import WarmUpResult, replay
+from tfkit.serve.warm_up import WarmUpResult, replay, summary
 from tfkit.tensors import SERVE_TAG
+from tfkit.warmup.recording import Recorder, RecordLimits
 
-_SWEEP_S = 5.0
-_BACKLOG = 1024
+_SWITCH_S = 0.0005
 
 logger = logging.getLogger("tfkit.serve")
 
@@ -54,11 +55,11 @@ class Ready:
     tensorflow: str
     device: str
     fell_back: bool
-    warm_up: tuple[str, ...]
+    warm_up: tuple[WarmUpResult, ...]
     start_s: float
 
     def __str__(self) -> str:
-        warm_up = ", ".join(self.warm_up) or "none: the first requests will be slow"
+        warm_up = summary(self.warm_up) or "none: the first requests will be slow"
         fell_back = ""
         if self.fell_back:
             fell_back = ", for it sees no GPU" if has_card() else " (no NVIDIA card)"
@@ -73,7 +74,7 @@ class Ready:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return asdict(self)
+        return asdict(self) | {"warm_up": [each.as_dict() for each in self.warm_up]}
 
 
 def serve(settings: ServeSettings, announce: Callable[[Ready], None]) -> int:
@@ -84,10 +85,11 @@ def serve(settings: ServeSettings, announce: Callable[[Ready], None]) -> int:
         announce: Called once, when it takes requests.
 
     Raises:
-        TfkitError: It could not start: the model, the warm-up, the device, the port.
+        TfkitError: It could not start: the model, the warm-up, the device, the port, the folder to record to.
     """
-    server = _Server(settings, announce)
-    code: int = uvloop.run(server.run())
+    with nullcontext() if settings.record is None else _recorder(settings, settings.record) as recorder:
+        server = _Server(settings, announce, recorder)
+        code: int = uvloop.run(server.run())
     if server.computing:
         # TensorFlow is still at work on a thread, and the interpreter's way out would pull its memory from under it.
         logging.shutdown()
@@ -96,13 +98,21 @@ def serve(settings: ServeSettings, announce: Callable[[Ready], None]) -> int:
     return code
 
 
+def _recorder(settings: ServeSettings, folder: Path) -> Recorder:
+    # The thread that writes is to give way to the event loop within a millisecond; Python's own interval is five.
+    sys.setswitchinterval(_SWITCH_S)
+    limits = RecordLimits(
+        forms=settings.record_forms, size_bytes=settings.record_limit_bytes, rate=settings.record_rate
+    )
+    return Recorder(folder, limits)
+
+
 class _Server:
-    def __init__(self, settings: ServeSettings, announce: Callable[[Ready], None]) -> None:
+    def __init__(self, settings: ServeSettings, announce: Callable[[Ready], None], recorder: Recorder | None) -> None:
         self._settings = settings
         self._announce = announce
+        self._recorder = recorder
         self._service = Service(settings)
-        self._stop = asyncio.Event()
-        self._signals = 0
         self._model: ServedModel | None = None
         self._loading = False
 
@@ -113,45 +123,29 @@ class _Server:
         return self._loading if compute is None else compute.running > 0
 
     async def run(self) -> int:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal)
-        if self._settings.stop_on_eof:
-            threading.Thread(target=self._stop_on_eof, args=(loop,), name="stdin", daemon=True).start()
-        limits = Limits(self._settings.body_limit_bytes, self._settings.keepalive_ms / 1000)
-        endpoint = Endpoint(self._service, limits, loop)
-        listener = await self._listen(endpoint)
+        settings = self._settings
+        limits = Limits(settings.body_limit_bytes, settings.keepalive_ms / 1000)
+        listener = Listener(self._service, limits, settings.host, settings.port)
+        if settings.stop_on_eof:
+            arguments = (asyncio.get_running_loop(), listener)
+            threading.Thread(target=_stop_on_eof, args=arguments, name="stdin", daemon=True).start()
+        await listener.open()
         try:
-            started = await self._start(loop)
+            started = await self._start(listener)
             if started is None:
                 return EXIT_INTERRUPTED
             self._warn()
             self._announce(self._ready(listener, started))
-            await self._until_stopped(endpoint)
+            await listener.until_stopped()
         finally:
-            listener.close()
-            await self._drain(endpoint)
+            self._service.state = State.STOPPING
+            await listener.close(settings.grace_s)
         logger.info("stopped after %s", count_text(self._service.statuses))
         return EXIT_OK
 
-    async def _listen(self, endpoint: Endpoint) -> asyncio.Server:
-        settings = self._settings
-        try:
-            return await endpoint.loop.create_server(
-                lambda: Connection(endpoint), settings.host, settings.port, backlog=_BACKLOG
-            )
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            in_use = getattr(error, "errno", None) == errno.EADDRINUSE
-            raise MissingError(
-                f"cannot listen on {settings.host}:{settings.port}: {reason}",
-                hint="Stop what uses that port, or choose another one: --port 0 takes any that is free."
-                if in_use
-                else "Give --host an address of this machine, and --port one that you may listen on.",
-            ) from None
-
-    async def _start(self, loop: asyncio.AbstractEventLoop) -> tuple[WarmUpResult, ...] | None:
+    async def _start(self, listener: Listener) -> tuple[WarmUpResult, ...] | None:
         """Loads and warms the model on a thread, so that the event loop can say 503; ``None`` if stopped meanwhile."""
+        loop = asyncio.get_running_loop()
         loading: asyncio.Future[tuple[WarmUpResult, ...]] = loop.create_future()
 
         def load() -> None:
@@ -165,7 +159,7 @@ class _Server:
 
         self._loading = True
         threading.Thread(target=load, name="loading", daemon=True).start()
-        stopping = asyncio.ensure_future(self._stop.wait())
+        stopping = asyncio.ensure_future(listener.stopped.wait())
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not loading.done():
@@ -175,8 +169,8 @@ class _Server:
         model = self._model
         assert model is not None  # noqa: S101
         self._service.structure = _structure(model)
+        self._service.predict = model.answer
         self._service.compute = Compute(
-            model.answer,
             threads=self._settings.worker_threads,
             max_queue_size=self._settings.max_queue_size,
             may_hold_loop=model.may_hold_loop,
@@ -189,22 +183,25 @@ class _Server:
         return results
 
     def _load_and_warm(self) -> tuple[WarmUpResult, ...]:
-        self._model = model = ServedModel(self._settings)
-        return tuple(replay(path, self._settings.warm_up_sends, model.answer_plain) for path in self._settings.warm_up)
+        self._model = model = ServedModel(self._settings, self._recorder)
+        return tuple(self._replay(path, model) for path in self._settings.warm_up)
 
-    def _ready(self, listener: asyncio.Server, results: tuple[WarmUpResult, ...]) -> Ready:
+    def _replay(self, path: Path, model: ServedModel) -> WarmUpResult:
+        result = replay(path, self._settings.warm_up_sends, model.answer_plain)
+        logger.info("replayed %s", result)
+        return result
+
+    def _ready(self, listener: Listener, results: tuple[WarmUpResult, ...]) -> Ready:
         model = self._model
         assert model is not None  # noqa: S101
-        host, port = listener.sockets[0].getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
         return Ready(
-            url=f"http://{shown}:{port}{self._settings.path}",
+            url=listener.origin + self._settings.path,
             model=self._settings.origin or str(self._settings.model),
             processor=self._settings.processor,
             tensorflow=model.library.version,
             device=model.session.device,
             fell_back=model.fell_back,
-            warm_up=tuple(map(str, results)),
+            warm_up=results,
             start_s=seconds_since_process_start(),
         )
 
@@ -215,35 +212,12 @@ class _Server:
         if model is not None and model.session.frozen is not None and settings.tags != (SERVE_TAG,):
             logger.warning("--tags %s is ignored: a frozen graph has no tag sets", ",".join(settings.tags))
 
-    async def _until_stopped(self, endpoint: Endpoint) -> None:
-        while not self._stop.is_set():
-            endpoint.sweep()
-            try:
-                await asyncio.wait_for(self._stop.wait(), _SWEEP_S)
-            except TimeoutError:
-                continue
 
-    async def _drain(self, endpoint: Endpoint) -> None:
-        """Lets requests in flight be answered, for a while; a second signal ends that."""
-        self._service.state = State.STOPPING
-        endpoint.stop()
-        deadline = time.monotonic() + self._settings.grace_s
-        while endpoint.connections and time.monotonic() < deadline and self._signals < 2:
-            await asyncio.sleep(0.02)
-        if endpoint.connections:
-            logger.warning("%d connections were cut off", len(endpoint.connections))
-        endpoint.abort()
-        await asyncio.sleep(0)
-
-    def _stop_on_eof(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Not through sys.stdin, whose lock this thread would hold when the interpreter ends.
-        while os.read(0, 4096):
-            pass
-        loop.call_soon_threadsafe(self._on_signal)
-
-    def _on_signal(self) -> None:
-        self._signals += 1
-        self._stop.set()
+def _stop_on_eof(loop: asyncio.AbstractEventLoop, listener: Listener) -> None:
+    # Not through sys.stdin, whose lock this thread would hold when the interpreter ends.
+    while os.read(0, 4096):
+        pass
+    loop.call_soon_threadsafe(listener.stop)
 
 
 def _structure(model: ServedModel) -> Response:

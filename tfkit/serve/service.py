@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
-from urllib.parse import unquote_to_bytes
 
 from tfkit.eas.auth import is_authorized
 from tfkit.serve.compute import Compute, Job
 from tfkit.serve.exchange import Request, Response, json_response, text_response
 from tfkit.serve.http import Connection
+from tfkit.serve.log import log_access
+from tfkit.serve.routes import Route, Routes, discovery_json
 from tfkit.serve.settings import ServeSettings
-
-_DISCOVERY = (b"/api/v1/servicediscovery/upstreams/", b"/exported/apis/eas.alibaba-inc.k8s.io/v1/upstreams/")
-_DISCOVERY_WEIGHT = 100
-_TARGETS_KEPT = 1024
-_LONGEST_TARGET_KEPT = 256
-
-access_logger = logging.getLogger("tfkit.access")
 
 
 class State(Enum):
@@ -31,16 +24,6 @@ class State(Enum):
     STARTING = "no healthy upstream: the model is being loaded and warmed up"
     READY = "ok"
     STOPPING = "no healthy upstream: the service is stopping"
-
-
-class Route(Enum):
-    """What a path stands for."""
-
-    PREDICT = "predict"
-    DISCOVERY = "discovery"
-    HEALTH = "health"
-    READINESS = "readiness"
-    UNKNOWN = "unknown"
 
 
 class RateLimit:
@@ -72,7 +55,8 @@ class Service:
         settings: The service's settings.
         state: What it can do now.
         structure: The answer to an empty request, once the model is loaded.
-        compute: What runs predictions, once the model is loaded.
+        compute: Where predictions are run, once the model is loaded.
+        predict: What turns a body into an answer, then.
         statuses: How many requests were answered with each status.
     """
 
@@ -80,19 +64,21 @@ class Service:
     state: State = State.STARTING
     structure: Response | None = None
     compute: Compute | None = None
+    predict: Callable[[bytes], Response] | None = None
     statuses: Counter[int] = field(default_factory=Counter)
-    _routes: dict[bytes, Route] = field(default_factory=dict)
+    _routes: Routes = field(init=False)
     _rate: RateLimit = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepares what depends on the settings."""
+        self._routes = Routes(self.settings.path, self.settings.name)
         self._rate = RateLimit(self.settings.rate_limit)
 
     # --- called by the connections
 
     def admit(self, request: Request) -> Response | None:
         """Refuses at the headers what no body can mend."""
-        route = self._route(request.target)
+        route = self._routes.find(request.target)
         if route is Route.UNKNOWN:
             return text_response(404, f"no such path: post to {self.settings.path}")
         if request.method != b"GET" and (request.method != b"POST" or route is not Route.PREDICT):
@@ -112,13 +98,14 @@ class Service:
 
     def answer(self, request: Request, connection: Connection) -> Response | None:
         """Answers a complete request, now or through ``connection.finish``."""
-        route = self._route(request.target)
+        route = self._routes.find(request.target)
         if route is Route.PREDICT:
             if request.method == b"GET" or not request.body:
                 return self.structure or text_response(503, self.state.value)
             return self._predict(request, connection)
         if route is Route.DISCOVERY:
-            return json_response(self._discovery(connection))
+            ready = self.state is State.READY
+            return json_response(discovery_json(connection.local_address, self.settings.advertise, ready=ready))
         if route is Route.READINESS and self.state is not State.READY:
             return text_response(503, self.state.value)
         return text_response(200, State.READY.value)
@@ -132,17 +119,16 @@ class Service:
         """Counts an answered request."""
         self.statuses[status] += 1
         if self.settings.access_log:
-            method, target = request.method.decode("latin-1"), request.target.decode("latin-1")
-            access_logger.info("%s %s %d %d bytes", method or "-", target or "-", status, request.body_size)
+            log_access(request, status)
 
     # --- how it is done
 
     def _predict(self, request: Request, connection: Connection) -> Response | None:
-        if self.compute is None or self.state is not State.READY:
+        if self.compute is None or self.predict is None or self.state is not State.READY:
             return text_response(503, self.state.value)
         if not self._rate.take():
             return text_response(429, f"more than {self.settings.rate_limit} requests a second")
-        job = Job(connection, request)
+        job = Job(connection, request, self.predict)
         request.soon = self.compute.run_soon(job)
         return None if request.soon or self.compute.submit(job) else self._queue_full()
 
@@ -163,37 +149,6 @@ class Service:
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
             date=headers.get(b"date", b"").decode("latin-1"),
         )
-
-    def _discovery(self, connection: Connection) -> str:
-        host, port = connection.local_address
-        if self.settings.advertise:
-            host, _, text = self.settings.advertise.rpartition(":")
-            port = int(text)
-        elif ":" in host:
-            host = f"[{host}]"
-        items = [{"ip": host, "port": port, "weight": _DISCOVERY_WEIGHT}] if self.state is State.READY else []
-        return json.dumps({"endpoints": {"items": items}})
-
-    def _route(self, target: bytes) -> Route:
-        route = self._routes.get(target)
-        if route is None:
-            route = self._find_route(target)
-            if len(self._routes) >= _TARGETS_KEPT:
-                self._routes.clear()
-            if len(target) <= _LONGEST_TARGET_KEPT:
-                self._routes[target] = route
-        return route
-
-    def _find_route(self, target: bytes) -> Route:
-        path = unquote_to_bytes(target.partition(b"?")[0])
-        if path.startswith((b"http://", b"https://")):  # the absolute form, which proxies use
-            path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") > 2 else b"/"
-        own, name = self.settings.path.encode(), self.settings.name.encode()
-        if path == own or path.startswith(own + b"/"):
-            return Route.PREDICT
-        if any(path.rstrip(b"/") == prefix + name for prefix in _DISCOVERY):
-            return Route.DISCOVERY
-        return {b"/healthz": Route.HEALTH, b"/readyz": Route.READINESS}.get(path, Route.UNKNOWN)
 
 
 def count_text(statuses: Counter[int]) -> str:

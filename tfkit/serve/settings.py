@@ -14,6 +14,7 @@ from tfkit.errors import UsageError
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime.options import MOST_THREADS, is_device
 from tfkit.tensors import SERVE_TAG
+from tfkit.warmup.recording import MOST_FORMS
 
 _MOST = 2**40
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -23,6 +24,7 @@ _PARAMETERS = {
     "grace_s": "grace",
     "keepalive_ms": "keepalive",
     "op_libraries": "op_library",
+    "record_limit_bytes": "record_limit",
     "token": "token_file",
 }
 
@@ -30,6 +32,20 @@ _PARAMETERS = {
 def is_service_name(name: str) -> bool:
     """Whether a service can have that name: it stands in a URL."""
     return bool(_NAME.fullmatch(name))
+
+
+def is_public(host: str) -> bool:
+    """Whether other machines can reach what listens on an address."""
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is ``HOST:PORT``."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +60,7 @@ class ServeSettings:
         token: What requests must be authorized with; empty leaves the service open.
         processor: The TensorFlow that runs the model: one of EAS's processors, or ``installed``.
         op_libraries: Shared libraries of custom operations, loaded before the model.
-        warm_up: Warm-up files, replayed before the service takes requests.
+        warm_up: Warm-up files, replayed in this order before the service takes requests.
         warm_up_sends: How often each is replayed.
         tags: The SavedModel's tag set.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
@@ -61,6 +77,10 @@ class ServeSettings:
         inter_op_threads: Threads for independent operations; -1: each request on one thread.
         grace_s: How long requests in flight may take to finish when the service stops.
         access_log: Write a line for each request.
+        record: Folder in which requests that were answered are kept, one of each form; none by default.
+        record_rate: The share of requests that is looked at for that.
+        record_forms: The most forms that are kept.
+        record_limit_bytes: The most bytes that all requests kept may have.
         origin: What the model is called where it came from, an archive or a URL; empty: by its path.
         stop_on_eof: Stop when stdin ends, as it does when the process that started this one is gone.
     """
@@ -89,6 +109,10 @@ class ServeSettings:
     inter_op_threads: int = -1
     grace_s: float = 30.0
     access_log: bool = False
+    record: Path | None = None
+    record_rate: float = 1.0
+    record_forms: int = 100
+    record_limit_bytes: int = 256 * 1024 * 1024
     origin: str = ""
     stop_on_eof: bool = False
 
@@ -107,10 +131,7 @@ class ServeSettings:
     @property
     def is_public(self) -> bool:
         """Whether other machines can reach the address."""
-        try:
-            return not ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host != "localhost"
+        return is_public(self.host)
 
 
 def parameter_of(name: str) -> str:
@@ -149,18 +170,12 @@ def _within(least: float, most: float = _MOST) -> Callable[[float], str]:
     return lambda value: "" if least <= value <= most else f"{least} to {most}"
 
 
-def _check_address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    is_port = port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536
-    return "" if not text or (host and is_port) else "HOST:PORT"
-
-
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "name": lambda name: "" if is_service_name(name) else "letters, digits, '_', '-' and '.'",
     "device": lambda device: "" if is_device(device) else "auto, cpu, gpu or gpu:N",
     "decompressor": lambda name: "" if not name or name in FORMATS else f"one of {', '.join(FORMATS)}",
     "port": _within(0, 65535),
-    "advertise": _check_address,
+    "advertise": lambda text: "" if not text or is_address(text) else "HOST:PORT",
     "gpu_memory_fraction": _within(0, 1),
     "worker_threads": _within(1, MOST_THREADS),
     "warm_up_sends": _within(1),
@@ -171,4 +186,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "intra_op_threads": _within(0, MOST_THREADS),
     "inter_op_threads": _within(-1, MOST_THREADS),
     "grace_s": _within(0),
+    "record_rate": _within(0, 1),
+    "record_forms": _within(1, MOST_FORMS),
+    "record_limit_bytes": _within(1),
 }
