@@ -85,7 +85,7 @@ def _print_report(report: CheckReport, *, everything: bool) -> None:
 
 def _table_rows(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
     """A line a processor; one for all GPU processors that say what their CPU twins say."""
-    cells = {row.processor: (row.verdict, _why(row)) for row in rows}
+    cells = {row.processor: (row.verdict, row.reason) for row in rows}
     alike = [name for name, each in cells.items() if _GPU in name and cells.get(name.replace(_GPU, _CPU)) == each]
     for name, each in cells.items():
         if name not in alike:
@@ -99,21 +99,6 @@ def _table_rows(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
             else ", ".join((first, *(each.partition(_GPU)[2] for each in alike[1:])))
         )
         yield f"{stem}{_GPU}{versions}", "as on cpu", ""
-
-
-def _why(row: Row) -> str:
-    """The first reason why not; or what has to be lowered."""
-    if row.problems:
-        more = f" (and {len(row.problems) - 1} more)" if len(row.problems) > 1 else ""
-        return f"{row.problems[0].misfit.text}{more}"
-    names = list(dict.fromkeys(_short(each) for each in row.blocking))
-    return ", ".join(names[:_SHOWN]) + (f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
-def _short(finding: Finding) -> str:
-    if finding.attribute:
-        return f"{finding.op}.{finding.attribute}"
-    return f"{finding.op} ({finding.misfit.kind})" if finding.op else finding.misfit.text
 
 
 def _details(row: Row, *, everything: bool) -> Iterator[str]:

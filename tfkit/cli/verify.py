@@ -190,7 +190,7 @@ def _print_report(report: VerifyReport, *, verbose: bool) -> None:
             print_table(of_outputs, list(map(_output_cells, shown)), title=title)
         for output in shown:
             if not output.passed:
-                print_text(_difference(output))
+                print_text(output.difference)
     columns = ("processor", "result", "largest", "relative", "differ", "load ms", "first ms", "later ms")
     print_table(columns, list(map(_row_cells, report.rows)))
     for row in report.rows:
@@ -236,14 +236,3 @@ def _output_cells(output: OutputResult) -> tuple[str, ...]:
     agreement = "" if output.argmax_agreement is None else f"{output.argmax_agreement:.1%}"
     errors = (output.absolute.largest, output.absolute.mean, output.relative.largest, output.relative.percentiles[-1])
     return (name, *(f"{value:.2g}" for value in errors), f"{share:.2%}", agreement)
-
-
-def _difference(output: OutputResult) -> str:
-    name = f"output {output.name!r} of {output.signature!r}"
-    if output.problem:
-        return f"{name}: {output.problem}"
-    where = ""
-    if (worst := output.worst) is not None:
-        where = f"; worst in {worst.what} at {list(worst.index)}: came {worst.came}, expected {worst.expected}"
-    allowed = f"{output.tolerance.atol:.3g} + {output.tolerance.rtol:.3g} * |reference|"
-    return f"{name}: {output.mismatched} of {output.values} values differ by more than {allowed}{where}"

@@ -12,6 +12,7 @@ from tfkit.compat.loading import blockers
 from tfkit.compat.outside import Warned, outside
 from tfkit.compat.written import LOADING, WrittenModel, read_written
 from tfkit.errors import ModelError
+from tfkit.html import fragment, table, verdict
 from tfkit.lower.flat import FlatModel, read_flat
 from tfkit.lower.rewrite import rewrite
 from tfkit.lower.rules import all_rules
@@ -23,6 +24,7 @@ from tfkit.tensors import SERVE_TAG
 
 RUNS, LOWERED, CANNOT = "runs", "runs after lowering", "cannot"
 ALL = "all"
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,15 @@ class Row:
     problems: tuple[Finding, ...]
     rules: tuple[AppliedRule, ...]
     derived: str = ""
+
+    @property
+    def reason(self) -> str:
+        """In short, the first thing that lowering cannot help, or what has to be lowered; empty where it runs."""
+        if self.problems:
+            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+            return f"{self.problems[0].misfit.text}{more}"
+        names = list(dict.fromkeys(_short(each) for each in self.blocking))
+        return ", ".join(names[:_SHOWN]) + (f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
     def as_dict(self) -> dict[str, Any]:
         """The row as JSON has it."""
@@ -121,6 +132,17 @@ class CheckReport:
                 for each in self.warnings
             ],
         }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        cells = ((row.processor, verdict(row.verdict, good=row.verdict != CANNOT), row.reason) for row in self.rows)
+        return fragment((table(("processor", "verdict", "why"), cells),))
+
+
+def _short(finding: Finding) -> str:
+    if finding.attribute:
+        return f"{finding.op}.{finding.attribute}"
+    return f"{finding.op} ({finding.misfit.kind})" if finding.op else finding.misfit.text
 
 
 def check_model(

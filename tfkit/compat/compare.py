@@ -101,6 +101,18 @@ class OutputResult:
         """Whether the output is the reference's."""
         return not self.problem and not self.mismatched
 
+    @property
+    def difference(self) -> str:
+        """How it differs, in a sentence; empty where it does not by more than is allowed."""
+        name = f"output {self.name!r} of {self.signature!r}"
+        if self.passed or self.problem:
+            return f"{name}: {self.problem}" if self.problem else ""
+        where = ""
+        if (worst := self.worst) is not None:
+            where = f"; worst in {worst.what} at {list(worst.index)}: came {worst.came}, expected {worst.expected}"
+        allowed = f"{self.tolerance.atol:.3g} + {self.tolerance.rtol:.3g} * |reference|"
+        return f"{name}: {self.mismatched} of {self.values} values differ by more than {allowed}{where}"
+
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON has it."""
         return {

@@ -14,9 +14,8 @@ from tfkit.compat.running import Settings
 from tfkit.eas.structure import is_predict
 from tfkit.errors import InputError, SignatureError, TfkitError, UsageError
 from tfkit.graph.domains import input_domains
-from tfkit.inputs import InputOption, given_request, make_inputs
+from tfkit.inputs import InputOption, given_names, given_request, make_inputs
 from tfkit.inputs.files import read_set
-from tfkit.inputs.options import FileSource
 from tfkit.inputs.samples import SampleMaker
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.savedmodel.reader import find_signature, read_signatures
@@ -146,15 +145,7 @@ def choose_signatures(
     )
     if not found:
         raise SignatureError(f"{model} has no signature that takes and gives dense tensors")
-    return _those_with(found, _given_names(options), find_signature(known)) if options else found
-
-
-def _given_names(options: Sequence[InputOption]) -> tuple[str, ...]:
-    names: list[str] = []
-    for option in options:
-        whole = not option.name and isinstance(option.source, FileSource)
-        names += read_set(option.source.path) if whole and isinstance(option.source, FileSource) else [option.name]
-    return tuple(dict.fromkeys(names))
+    return _those_with(found, given_names(options), find_signature(known)) if options else found
 
 
 def _those_with(signatures: Sequence[Signature], names: Sequence[str], default: Signature) -> tuple[Signature, ...]:

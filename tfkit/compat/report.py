@@ -157,6 +157,13 @@ class VerifyReport:
             "notes": list(self.notes),
         }
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from tfkit.compat.page import render_parts
+        from tfkit.html import fragment
+
+        return fragment(render_parts(self))
+
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."

@@ -190,20 +190,31 @@ def _row(ran: Ran, found: _Found, limits: Limits, *, required: bool) -> VerifyRo
         return VerifyRow(ran, ran.status, required=required)
     if ran.processor == found.baseline:
         return VerifyRow(ran, BASELINE, required=required)
-    results = tuple(_compare(ran, found.cases, limits))
+    results = compare_cases(found.cases, ran.outputs, limits)
     return VerifyRow(ran, PASSED if all(each.passed for each in results) else DIFFERS, results, required)
 
 
-def _compare(ran: Ran, cases: Sequence[Case], limits: Limits) -> list[OutputResult]:
-    """The results by signature and output, in the order of the cases."""
+def compare_cases(
+    cases: Sequence[Case], outputs: Sequence[Mapping[str, Array]], limits: Limits
+) -> tuple[OutputResult, ...]:
+    """Compares what cases gave with what they should.
+
+    Args:
+        cases: With what was expected; they must have been given all of it.
+        outputs: What each gave.
+        limits: What counts as the same.
+
+    Returns:
+        A result for each signature's output, in the order of the cases.
+    """
     pairs: dict[tuple[str, str], list[tuple[Array, Array]]] = {}
     places: dict[tuple[str, str], list[tuple[int, str]]] = {}
-    for number, (case, outputs) in enumerate(zip(cases, ran.outputs, strict=True)):
+    for number, (case, came) in enumerate(zip(cases, outputs, strict=True)):
         for name, expected in case.outputs.items():
             key = (case.signature, name)
-            pairs.setdefault(key, []).append((outputs[name], expected))
+            pairs.setdefault(key, []).append((came[name], expected))
             places.setdefault(key, []).append((number, case.what))
-    return [compare_outputs(*key, each, limits, places[key]) for key, each in pairs.items()]
+    return tuple(compare_outputs(*key, each, limits, places[key]) for key, each in pairs.items())
 
 
 def _skipped(model: Path, settings: Settings, found: _Found) -> dict[str, str]:

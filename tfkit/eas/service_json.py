@@ -13,50 +13,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
+from tfkit.eas.service_keys import KEYS, PARENTS, known_elsewhere, nearest_key
 from tfkit.eas.token import check_token
 from tfkit.errors import InputError, MissingError
 
 MAX_SIZE_BYTES = 1 << 20
-
-# Key, the field of ServiceJson that it sets, and what it holds.
-_KEYS: dict[str, tuple[str, type]] = {
-    "name": ("name", str),
-    "metadata.name": ("name", str),
-    "token": ("token", str),
-    "model_path": ("model_path", str),
-    "model_entry": ("model_entry", str),
-    "processor": ("processor", str),
-    "warm_up_data_path": ("warm_up_data_path", str),
-    "metadata.rpc.keepalive": ("keepalive_ms", int),
-    "metadata.rpc.worker_threads": ("worker_threads", int),
-    "metadata.rpc.max_queue_size": ("max_queue_size", int),
-    "metadata.rpc.rate_limit": ("rate_limit", int),
-    "metadata.rpc.decompressor": ("decompressor", str),
-    "metadata.eas.termination_grace_period": ("grace_s", int),
-}
-# Objects that keys are looked for in; all others are values.
-_PARENTS = ("metadata", "metadata.rpc", "metadata.eas", "metadata.rolling_strategy")
-# What means something to EAS, and nothing on one machine; whatever lies below such a key belongs to it.
-# rpc.enable_sigterm says whether EAS sends that signal to the process: here, whoever stops the service does.
-_ELSEWHERE = (
-    "metadata.rpc.batching", "metadata.rpc.max_batch_size", "metadata.rpc.max_batch_timeout", "metadata.rpc.io_threads",
-    "metadata.rpc.enable_sigterm", "metadata.rpc.enable_service_hang_detect", "metadata.rpc.enable_jemalloc",
-    "metadata.eas.enabled_model_verification",
-    "metadata.rolling_strategy.max_surge", "metadata.rolling_strategy.max_unavailable",
-    "metadata.instance", "metadata.cpu", "metadata.memory", "metadata.gpu", "metadata.gpu_memory",
-    "metadata.gpu_core_percentage", "metadata.cuda", "metadata.disk", "metadata.shm_size", "metadata.rdma",
-    "metadata.resource", "metadata.resource_burstable", "metadata.qos", "metadata.region", "metadata.group",
-    "metadata.type", "metadata.workspace_id", "metadata.quota_id", "metadata.enable_grpc", "metadata.enable_webservice",
-    "autoscaler", "baseimage", "cloud", "containers", "data_image", "dockerAuth", "features", "generate_token",
-    "labels", "model_config", "networking", "options", "processor_entry", "processor_mainclass", "processor_params",
-    "processor_path", "processor_type", "role", "runtime", "source", "storage", "unit", "warm_up_count",
-)  # fmt: skip
-# By the last part of the name: a key that nobody knows may only have the wrong parent.
-_LAST_PARTS = {key.rpartition(".")[2]: key for key in (*_ELSEWHERE, *reversed(_KEYS))}
 
 _DIGITS = re.compile(r"\s*[+-]?[0-9]{1,15}\s*")
 _LARGEST_FLOAT = 2**53
@@ -111,7 +75,7 @@ def key_of(name: str) -> str:
     >>> key_of("keepalive_ms")
     'metadata.rpc.keepalive'
     """
-    return next((key for key, (field_, _) in _KEYS.items() if field_ == name), "")
+    return next((key for key, (field_, _) in KEYS.items() if field_ == name), "")
 
 
 def read_service_json(path: str | Path) -> ServiceJson:
@@ -147,6 +111,35 @@ def parse_service_json(data: bytes, path: Path) -> ServiceJson:
     return parser.parse(data)
 
 
+def strict_values(data: bytes, path: Path) -> dict[str, Any]:
+    """Every value of a service JSON by its key in full; strictly JSON, as eascmd reads it.
+
+    Args:
+        data: The file's bytes.
+        path: The file, for messages.
+
+    Raises:
+        InputError: It is no JSON object, or a key is given twice.
+    """
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_Object, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no strict JSON: {error}") from None
+    if not isinstance(document, _Object):
+        raise InputError(f"{path} holds {_described(document)}: expected an object, {{...}}")
+    values: dict[str, Any] = {}
+    for key, value in _leaves(document, path):
+        if key in values:
+            raise InputError(f"{path} sets {key} twice", hint="Leave one of them.")
+        values[key] = value
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Python's parser takes NaN and infinities, which JSON does not have."""
+    raise ValueError(f"{name} is no number there")
+
+
 class _Object(list[tuple[str, Any]]):
     """A JSON object as it is written: names may come twice."""
 
@@ -171,9 +164,9 @@ class _Parser:
         ignored: dict[str, None] = {}  # an ordered set
         unknown: dict[str, None] = {}
         for key, value in _leaves(self._load(self._decode(data)), self._path):
-            if key in _KEYS:
+            if key in KEYS:
                 self._set(key, value)
-            elif known := _elsewhere(key):
+            elif known := known_elsewhere(key):
                 ignored[known] = None
             else:
                 unknown[key] = None
@@ -182,7 +175,7 @@ class _Parser:
         if unknown:
             self._note(f"unknown keys, ignored: {_listed(map(_with_nearest, unknown))}")
         if "model_path" not in self._values:
-            meant = next((key for key in unknown if _nearest(key) == "model_path"), "")
+            meant = next((key for key in unknown if nearest_key(key) == "model_path"), "")
             hint = f"Did you mean it by {_shortened(meant)}?" if meant else "It names a folder, archive or URL."
             raise InputError(f"{self._path}: model_path is missing", hint=hint)
         return ServiceJson(
@@ -255,7 +248,7 @@ class _Parser:
         return InputError(f"{self._path}, line {line}, column {column}: {what}, found {found}")
 
     def _set(self, key: str, value: Any) -> None:
-        name, kind = _KEYS[key]
+        name, kind = KEYS[key]
         if value is None or value == "":
             return
         parsed = self._integer(key, value) if kind is int else self._text(key, value)
@@ -292,7 +285,7 @@ def _leaves(document: _Object, path: Path, above: str = "") -> Iterator[_Leaf]:
     """Every value with its key in full, whichever way it is nested; no deeper than keys go."""
     for name, value in document:
         key = f"{above}.{name}" if above else name
-        if key not in _PARENTS:
+        if key not in PARENTS:
             yield _Leaf(key, value)
         elif isinstance(value, _Object):
             yield from _leaves(value, path, key)
@@ -300,22 +293,11 @@ def _leaves(document: _Object, path: Path, above: str = "") -> Iterator[_Leaf]:
             raise InputError(f"{path}: {key} is {_described(value)}: expected an object, {{...}}")
 
 
-def _elsewhere(key: str) -> str | None:
-    """The key that another one belongs to, if EAS alone makes use of it."""
-    return next((known for known in _ELSEWHERE if key == known or key.startswith(f"{known}.")), None)
-
-
 def _with_nearest(key: str) -> str:
     """An unknown key, with the one that was perhaps meant."""
-    near = _nearest(key)
+    near = nearest_key(key)
     shown = key if key.isprintable() and len(key) <= 60 else _shortened(key)
     return f"{shown} (did you mean {near}?)" if near else shown
-
-
-def _nearest(key: str) -> str:
-    """The key that was perhaps meant by an unknown one; empty if none is like it."""
-    close = get_close_matches(key.rpartition(".")[2], _LAST_PARTS, n=1, cutoff=0.8)
-    return _LAST_PARTS[close[0]] if close else ""
 
 
 def _listed(keys: Iterable[str]) -> str:

@@ -1,0 +1,109 @@
+"""The service JSON of a bundle: what may stand in it, and what is said about the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfkit.bundle.service import service_problems, service_text, service_values
+from tfkit.eas.service_json import parse_service_json, strict_values
+from tfkit.errors import InputError, UsageError
+
+FILE = Path("service.json")
+WHOLE = {"name": "digits", "processor": "tensorflow_cpu_1.15", "model_path": "model.tar.gz"}
+
+
+def test_keys_may_be_given_in_short() -> None:
+    given = {"cpu": 4, "rpc.keepalive": 1000, "metadata.rpc.batching": True, "rolling_strategy.max_surge": "30%"}
+    values = service_values(given, on_gpu=False)
+    assert values == {
+        "metadata.instance": 1,
+        "metadata.cpu": 4,
+        "metadata.rpc.keepalive": 1000,
+        "metadata.rpc.batching": True,
+        "metadata.rolling_strategy.max_surge": "30%",
+    }
+    document = json.loads(service_text(WHOLE | values))
+    assert document["metadata"]["rpc"] == {"keepalive": 1000, "batching": True}
+    assert strict_values(service_text(WHOLE | values).encode(), FILE) == WHOLE | values
+
+
+def test_a_gpu_processor_gets_a_gpu() -> None:
+    assert service_values({}, on_gpu=True)["metadata.gpu"] == 1
+    assert service_values({"gpu": 2}, on_gpu=True)["metadata.gpu"] == 2
+    with pytest.raises(UsageError, match="uses no GPU"):
+        service_values({"gpu": 1}, on_gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("metadata.instance", 0, "a whole number from 1 on"),
+        ("metadata.instance", True, "a whole number from 1 on"),
+        ("cpu", "4", "a number above 0"),
+        ("cpu", float("inf"), "a number above 0"),
+        ("memory", 1.5, "a whole number from 1 on"),
+        ("rpc.keepalive", -1, "a whole number from 1 on"),
+        ("rpc.batching", "true", "true or false"),
+        ("rpc.decompressor", "brotli", "one of gzip"),
+        ("rolling_strategy.max_unavailable", "half", "a share"),
+        ("model_config", float("nan"), "what JSON can hold"),
+    ],
+)
+def test_values_that_eas_would_not_take_are_refused(key: str, value: Any, expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        service_values({key: value}, on_gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [("rpc.keep_alive", "metadata.rpc.keepalive"), ("instances", "metadata.instance"), ("name", "--name")],
+)
+def test_keys_that_are_none_are_refused_with_the_nearest(key: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        service_values({key: 1}, on_gpu=False)
+    assert hint in caught.value.hint
+
+
+def test_what_is_written_is_read_without_a_word() -> None:
+    """But for what only EAS makes use of."""
+    text = service_text(WHOLE | service_values({"rpc.keepalive": 1000}, on_gpu=False))
+    parsed = parse_service_json(text.encode(), FILE)
+    assert (parsed.name, parsed.keepalive_ms, parsed.unknown) == ("digits", 1000, ())
+    assert parsed.notes == ("service.json: ignored here: metadata.instance, metadata.cpu",)
+
+
+def test_problems_of_a_service_json_are_all_told() -> None:
+    values = {"model_path": "", "metadata.rpc.keepalive": "1000", "metadata.rcp.batching": True, "procesor": "x"}
+    assert service_problems(values) == [
+        "name is missing",
+        "model_path is missing",
+        "processor is missing",
+        'model_path is "": expected text',
+        'metadata.rpc.keepalive is "1000": expected a whole number from 1 on',
+        "metadata.rcp.batching is no key that EAS knows: did you mean metadata.rpc.batching?",
+        "procesor is no key that EAS knows: did you mean processor?",
+    ]
+    assert service_problems(WHOLE) == []
+    assert service_problems({**WHOLE, "name": "", "metadata.name": "digits"})[0] == 'name is "": expected text'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"name": "a", // comment\n}', "no strict JSON"),
+        ('{"name": "a",}', "no strict JSON"),
+        ('{"metadata": {"cpu": NaN}}', "NaN"),
+        ('{"metadata": {"rpc": {"keepalive": 1}, "rpc.keepalive": 1}}', "sets metadata.rpc.keepalive twice"),
+        ("[]", "holds a list"),
+        ("\ufeff{}", "no strict JSON"),
+        ('{"metadata": 1}', "metadata is the number 1"),
+        ("[" * 100_000, "no strict JSON"),
+    ],
+)
+def test_only_strict_json_is_read_strictly(text: str, problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        strict_values(text.encode(), FILE)
