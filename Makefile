@@ -23,7 +23,7 @@ demo: setup  ## The main job on real digits: export, inspect, warm up, serve, as
 	$(BIN)/python sample_models/demo.py
 
 test: setup check  ## Everything that CI runs.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup  ## Style, types and import contracts.
 	$(BIN)/ruff check .

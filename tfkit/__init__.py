@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfkit.bundle.check import check_bundle
+    from tfkit.bundle.make import make_bundle
     from tfkit.client import Client
     from tfkit.compat.check import check_model
     from tfkit.compat.verify import verify_model
@@ -32,16 +34,19 @@ if TYPE_CHECKING:
     from tfkit.export import export_model, export_onnx
     from tfkit.processors.install import install_runtime, remove_runtime
     from tfkit.processors.status import list_runtimes
+    from tfkit.prove.warm_up import prove_warmup
     from tfkit.runtime import Runtime
     from tfkit.savedmodel.inspection import inspect_model
     from tfkit.savedmodel.selection import inspect_signature
     from tfkit.serve.local import serve_model
     from tfkit.tensors import DType, Signature, TensorSpec
-    from tfkit.warmup.generate import generate_warmup
+    from tfkit.warmup.generate import make_warmup
 
 __version__ = "0.1.0"
 
 _MODULES = {
+    "tfkit.bundle.check": ("check_bundle",),
+    "tfkit.bundle.make": ("make_bundle",),
     "tfkit.client": ("Client",),
     "tfkit.compat.check": ("check_model",),
     "tfkit.compat.verify": ("verify_model",),
@@ -65,12 +70,13 @@ _MODULES = {
     "tfkit.export": ("export_model", "export_onnx"),
     "tfkit.processors.install": ("install_runtime", "remove_runtime"),
     "tfkit.processors.status": ("list_runtimes",),
+    "tfkit.prove.warm_up": ("prove_warmup",),
     "tfkit.runtime": ("Runtime",),
     "tfkit.savedmodel.inspection": ("inspect_model",),
     "tfkit.savedmodel.selection": ("inspect_signature",),
     "tfkit.serve.local": ("serve_model",),
     "tfkit.tensors": ("DType", "Signature", "TensorSpec"),
-    "tfkit.warmup.generate": ("generate_warmup",),
+    "tfkit.warmup.generate": ("make_warmup",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -94,15 +100,18 @@ __all__ = [
     "TooLargeError",
     "UsageError",
     "VerdictError",
+    "check_bundle",
     "check_model",
     "diagnose",
     "export_model",
     "export_onnx",
-    "generate_warmup",
     "inspect_model",
     "inspect_signature",
     "install_runtime",
     "list_runtimes",
+    "make_bundle",
+    "make_warmup",
+    "prove_warmup",
     "remove_runtime",
     "serve_model",
     "verify_model",

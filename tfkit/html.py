@@ -6,15 +6,21 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
 
-_STYLE = """\
+_PAGE_STYLE = """\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1c2430; }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem } h3 { font-size: 1rem; margin-bottom: .3rem }
-table { border-collapse: collapse } td, th { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top }
-th { font-weight: 600; border-bottom: 1px solid #c5ccd6 } td { font-variant-numeric: tabular-nums }
-.good { color: #12703f } .bad { color: #b3261e } .verdict { font-size: 1.1rem; font-weight: 600 }
-pre { white-space: pre-wrap; background: #f3f5f8; padding: .6rem } svg { display: block; max-width: 100% }
-figure { margin: .4rem 0 1rem } figcaption { font-size: .85rem; color: #44505f } a { color: #24527a }
-.bars rect { fill: #3b6ea8 } .bars text { font: 11px system-ui, sans-serif; fill: #44505f; text-anchor: middle }
+"""
+# What holds inside of a report, be it a page of its own or a cell of a notebook.
+_STYLE = """\
+.tfkit h1 { font-size: 1.4rem } .tfkit h2 { font-size: 1.1rem; margin-top: 2rem }
+.tfkit h3 { font-size: 1rem; margin-bottom: .3rem } .tfkit .verdict { font-size: 1.1rem; font-weight: 600 }
+.tfkit table { border-collapse: collapse } .tfkit td, .tfkit th { padding: .25rem .8rem .25rem 0 }
+.tfkit td, .tfkit th { text-align: left; vertical-align: top } .tfkit td { font-variant-numeric: tabular-nums }
+.tfkit th { font-weight: 600; border-bottom: 1px solid #c5ccd6 }
+.tfkit .good { color: #12703f } .tfkit .bad { color: #b3261e } .tfkit a { color: #24527a }
+.tfkit pre { white-space: pre-wrap; background: #f3f5f8; padding: .6rem }
+.tfkit svg { display: block; max-width: 100% } .tfkit figure { margin: .4rem 0 1rem }
+.tfkit figcaption { font-size: .85rem; color: #44505f } .tfkit .bars rect { fill: #3b6ea8 }
+.tfkit .bars text { font: 11px system-ui, sans-serif; fill: #44505f; text-anchor: middle }
 """
 
 _PAGE = Template("""<!doctype html>
@@ -27,7 +33,7 @@ _PAGE = Template("""<!doctype html>
 <style>
 $style</style>
 </head>
-<body>
+<body class="tfkit">
 $body
 </body>
 </html>
@@ -47,7 +53,16 @@ def page(title: str, body: Iterable[str]) -> str:
         title: Its title, as text.
         body: Its parts, as HTML.
     """
-    return _PAGE.substitute(title=escape(title), style=_STYLE, body="\n".join(body))
+    return _PAGE.substitute(title=escape(title), style=f"{_PAGE_STYLE}{_STYLE}", body="\n".join(body))
+
+
+def fragment(body: Iterable[str]) -> str:
+    """A part of somebody else's page, as a notebook shows it.
+
+    Args:
+        body: Its parts, as HTML.
+    """
+    return f'<div class="tfkit"><style>\n{_STYLE}</style>{"".join(body)}</div>'
 
 
 def verdict(text: str, *, good: bool) -> Html:

@@ -119,6 +119,16 @@ class Signature:
         """The output called ``name``; raises ``SignatureError`` that offers the nearest names."""
         return _find(self.outputs, name, f"signature {self.name!r} has no output")
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from html import escape
+
+        from tfkit.html import fragment, table
+
+        rows = [("input", spec.name, str(spec)) for spec in self.inputs]
+        rows += [("output", spec.name, str(spec)) for spec in self.outputs]
+        return fragment((f"<h3>{escape(self.name)}</h3>", table(("", "name", "dtype and shape"), rows)))
+
 
 def _find(specs: tuple[TensorSpec, ...], name: str, problem: str) -> TensorSpec:
     for spec in specs:

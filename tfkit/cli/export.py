@@ -28,7 +28,13 @@ _ALL, _INSTALLED = "all", "installed"
 def run(
     *,
     source: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A .keras file, or a SavedModel's folder.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="A .keras or .h5 file, a checkpoint, a frozen graph (.pb), a SavedModel's folder, or, with --model, "
+            "weights.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
         Path,
@@ -85,7 +91,9 @@ def run(
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Make constants of the variables, so that the graph is all there is.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a SavedModel that is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a SavedModel, or an ONNX model, that is there.")
+    ] = False,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", help="Do not run and compare: for models that sample at random. It is recorded."),
@@ -160,8 +168,12 @@ def run(
     """Export a model as a SavedModel that runs on a processor, run it there, and compare it with the source.
 
     Example: tfkit export model.keras --output build/model --signature predict_images --rename keras_tensor=images
+
+    Example: tfkit export model.keras --format onnx --output build/model.onnx
     """
-    onnx.check_format(written, opset, {"--processor": processors is not None, "--install": install, "--freeze": freeze})
+    onnx.check_format(
+        written, output, opset, {"--processor": processors is not None, "--install": install, "--freeze": freeze}
+    )
     prepare_process()
     from tfkit.export.names import parse_renames
     from tfkit.export.shapes import parse_input_shapes
@@ -192,7 +204,9 @@ def run(
         if install and not no_verify:
             _install(processors)
         if written == "onnx":
-            onnx.tell(onnx.export(source, output, opset, options), as_json=as_json)
+            with stdout_for_results():  # the user's own code may print, and so may what converts
+                made = onnx.export(source, output, opset, options)
+            onnx.tell(made, as_json=as_json)
             return
         report = _export(source, output, processors, options)
     except KeyboardInterrupt:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 FORMATS = ("savedmodel", "onnx")
 
 
-def check_format(written: str, opset: int | None, others: dict[str, bool]) -> None:
+def check_format(written: str, output: Path, opset: int | None, others: dict[str, bool]) -> None:
     """Checks that the options go with the format.
 
     Args:
         written: The format.
+        output: What to write.
         opset: The opset, if one is named.
         others: Options that are for SavedModels, and whether they are given.
 
@@ -33,6 +34,10 @@ def check_format(written: str, opset: int | None, others: dict[str, bool]) -> No
                 raise UsageError(f"{option} means nothing with --format onnx: ONNX models run in no TensorFlow")
     elif opset is not None:
         raise UsageError("--opset is for ONNX models", hint="Add --format onnx.")
+    elif output.suffix == ".onnx":
+        raise UsageError(
+            f"{output} is called as an ONNX model is, and would be a SavedModel's folder", hint="Add --format onnx."
+        )
 
 
 def export(source: Path, output: Path, opset: int | None, options: dict[str, Any]) -> OnnxReport:
@@ -63,6 +68,7 @@ def tell(report: OnnxReport, *, as_json: bool) -> None:
     if report.check.skipped:
         print_text(f"not verified ({report.check.skipped})")
     else:
-        sizes = " and ".join(map(str, dict.fromkeys(report.check.batch_sizes)))
-        print_text(f"verified against {report.source.name} at batch size {sizes} in {report.check.tensorflow}")
+        sizes = list(dict.fromkeys(report.check.batch_sizes))
+        told = f"batch size{'s' if len(sizes) > 1 else ''} {' and '.join(map(str, sizes))}"
+        print_text(f"verified against {report.source.name} at {told} in {report.check.tensorflow}")
     print_text(f"{report.size_bytes / 1e6:.2f} MB in {report.elapsed_s:.1f} s")

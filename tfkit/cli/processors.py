@@ -1,7 +1,8 @@
-"""The ``--processor`` option of every command that asks for several."""
+"""The ``--processor`` option of every command that asks for several, and what ``--install`` does for them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -22,3 +23,16 @@ ProcessorOptions = Annotated[
         "--processor", "-p", metavar="NAME", help=_HELP, show_default=False, autocompletion=complete_processors
     ),
 ]
+
+
+def install_provers(names: Iterable[str]) -> None:
+    """Installs the runtimes that prove what is made for some processors, unless they are here."""
+    from tfkit.cli.progress import install_progress
+    from tfkit.export.proving import runtimes_to_install
+    from tfkit.processors.catalogue import select_processors
+    from tfkit.processors.install import install_runtime
+
+    wanted = select_processors("*" if name == "all" else name for name in names)
+    for name in runtimes_to_install([each.name for each in wanted]):
+        with install_progress(name) as progress:
+            install_runtime(name, progress=progress)

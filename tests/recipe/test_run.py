@@ -1,0 +1,171 @@
+"""Recipes that are run: what they make, what they do not make again, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tfkit
+from tests.compat.crafted import FLOAT, Crafted
+from tfkit.errors import InputError, UsageError
+from tfkit.recipe.run import RecipeReport, run_recipe
+
+PROCESSOR = "tensorflow_cpu_1.15"
+STEPS = ["export", "check", "verify", "warm-up", "warm-up proof", "bundle", "bundle check"]
+RECIPE = """
+name = "negative"
+
+[source]
+model = "model"
+
+[target]
+processors = ["tensorflow_cpu_1.15"]
+
+[samples]
+x = "@rows.npy"
+
+[warm_up]
+runs = 1
+
+[bundle]
+settings = {cpu = 2, rpc.keepalive = 1000}
+"""
+
+
+def make_source(folder: Path) -> Path:
+    """A recipe, and the model and samples that it names; returns the recipe."""
+    made = Crafted(2)
+    made.signature(y=made.node("y", "Neg", ["x"], T=FLOAT))
+    made.write(folder / "model")
+    np.save(folder / "rows.npy", np.arange(8, dtype=np.float32).reshape(4, 2))
+    (folder / "recipe.toml").write_text(RECIPE)
+    return folder / "recipe.toml"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> RecipeReport:
+    """The first run of the recipe."""
+    return run_recipe(make_source(tmp_path_factory.mktemp("recipe")))
+
+
+@pytest.fixture
+def again(first: RecipeReport, tmp_path: Path) -> Path:
+    """The recipe with all that its first run made, in a folder of its own."""
+    shutil.copytree(first.recipe.parent, tmp_path / "copy")
+    return tmp_path / "copy" / "recipe.toml"
+
+
+def statuses(report: RecipeReport) -> list[str]:
+    return [step.status for step in report.steps]
+
+
+def test_a_recipe_does_it_all(first: RecipeReport) -> None:
+    assert first.passed, str(first)
+    assert [step.name for step in first.steps] == STEPS
+    assert statuses(first) == ["done"] * len(STEPS)
+    assert first.output == first.recipe.parent.resolve() / "build/negative"
+    service = json.loads((first.output / f"bundles/{PROCESSOR}/service.json").read_text())
+    assert service["metadata"] == {"instance": 1, "cpu": 2, "rpc": {"keepalive": 1000}}
+    assert "passed" in (first.output / "summary.txt").read_text()
+    assert json.loads((first.output / "summary.json").read_text()) == json.loads(
+        json.dumps(first.as_dict(), default=str)
+    )
+    page = (first.output / "summary.html").read_text()
+    assert page.count("<svg") >= 2  # of verify and of the warm-up's proof
+    assert "<svg" in first._repr_html_()
+    with tfkit.serve_model(first.output / f"bundles/{PROCESSOR}/service.json") as service_there:
+        assert service_there.predict({"x": [[1, 2]]})["y"].tolist() == [[-1, -2]]
+
+
+def test_nothing_is_done_twice(again: Path) -> None:
+    assert statuses(run_recipe(again)) == ["up to date"] * len(STEPS)
+    assert statuses(run_recipe(again, force=True)) == ["done"] * len(STEPS)
+
+
+def test_what_is_gone_or_changed_is_made_anew(again: Path) -> None:
+    output = again.parent / "build/negative"
+    (output / f"bundles/{PROCESSOR}/service.json").unlink()
+    report = run_recipe(again)
+    # What follows is up to date yet: the bundle is the same to the byte.
+    assert statuses(report) == ["up to date"] * 5 + ["done", "up to date"]
+    (output / "warm_up_test.bin").write_bytes(b"other")
+    assert [step.name for step in run_recipe(again).steps if step.status == "done"] == ["warm-up"]
+    (output / "record.json").write_text("{")
+    assert statuses(run_recipe(again)) == ["done"] * len(STEPS)
+
+
+def test_other_samples_and_settings_are_seen(again: Path) -> None:
+    np.save(again.parent / "rows.npy", np.ones((4, 2), np.float32) * np.arange(4, dtype=np.float32)[:, None])
+    assert statuses(run_recipe(again))[0] == "done"
+    again.write_text(again.read_text().replace("keepalive = 1000", "keepalive = 2000"))
+    done = [step.name for step in run_recipe(again).steps if step.status == "done"]
+    assert done == ["bundle", "bundle check"]
+
+
+def test_a_step_that_fails_ends_it_and_is_tried_again(tmp_path: Path) -> None:
+    recipe = make_source(tmp_path)
+    made = Crafted(2)
+    made.signature(y=made.node("y", "NoSuchOp", ["x"], T=FLOAT))
+    made.write(tmp_path / "model")
+    report = run_recipe(recipe)
+    assert statuses(report) == ["failed"] + ["not run"] * 6
+    assert not report.passed
+    assert "NoSuchOp" in report.steps[0].text
+    assert "NoSuchOp" in (report.output / "summary.txt").read_text()
+    assert statuses(run_recipe(recipe))[0] == "failed"
+
+
+def test_an_onnx_recipe_ends_with_the_model(tmp_path: Path) -> None:
+    recipe = make_source(tmp_path)
+    recipe.write_text('[source]\nmodel = "model"\n[target]\nformat = "onnx"\n')
+    report = run_recipe(recipe, output=tmp_path / "out")
+    assert [(step.name, step.status) for step in report.steps] == [("export", "done")], str(report)
+    assert (tmp_path / "out/recipe.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "words"),
+    [
+        ('model = "model"', 'model = "no_model"', InputError, "no_model"),
+        ("rows.npy", "no_rows.npy", InputError, "no_rows.npy"),
+        ("tensorflow_cpu_1.15", "tensorflow_cpu_1.16", UsageError, "tensorflow_cpu_1.16"),
+        ("[bundle]", '[bundle]\nprocessors = ["tensorflow_cpu_2.7"]', UsageError, "target.processors does not"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_is_made(
+    tmp_path: Path, old: str, new: str, error: type[Exception], words: str
+) -> None:
+    recipe = make_source(tmp_path)
+    recipe.write_text(recipe.read_text().replace(old, new))
+    with pytest.raises(error, match=words):
+        run_recipe(recipe)
+    assert not (tmp_path / "build/negative/models").exists()
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tfkit.cli", "run", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_the_command(again: Path, tmp_path: Path) -> None:
+    done = run(again)
+    assert done.returncode == 0, done.stderr
+    assert "negative: passed" in done.stdout
+    assert "up to date" in done.stdout
+    assert json.loads(run(again, "--json").stdout)["passed"]
+    assert json.loads(run("--schema").stdout)["title"] == "tfkit recipe"
+    assert run().returncode == 2
+    (tmp_path / "bad.toml").write_text("[source]\nmodle = 1")
+    done = run(tmp_path / "bad.toml")
+    assert done.returncode == 3
+    assert "line 2: there is no 'source.modle'" in done.stderr
+    again.write_text(again.read_text().replace("cpu = 2", "cpus = 2"))
+    done = run(again)
+    assert done.returncode == 2
+    assert "cpus" in done.stdout

@@ -1,0 +1,1 @@
+"""Recipes: one TOML file that says how a source becomes a bundle, and doing what it says."""

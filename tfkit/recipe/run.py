@@ -1,0 +1,205 @@
+"""Runs a recipe: step by step, what is up to date skipped, and leaves a summary."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfkit.errors import InputError, MissingError, TfkitError
+from tfkit.recipe.reading import Recipe, read_recipe
+from tfkit.recipe.record import Record, key_of
+from tfkit.recipe.steps import Outcome, Plan, Step, Tell
+from tfkit.warmup.files import write_warmup
+
+DONE, UP_TO_DATE, FAILED, NOT_RUN = "done", "up to date", "failed", "not run"
+SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """How a step went.
+
+    Attributes:
+        name: The step.
+        status: ``done``, ``up to date``, ``failed``, or ``not run`` where one before it failed.
+        text: What came of it, or what went wrong.
+        elapsed_s: The time it took.
+        exit_code: What the command ends with; 0 unless it failed.
+        details: Its report, as JSON has it.
+        html: Its report as a part of a page.
+    """
+
+    name: str
+    status: str
+    text: str = ""
+    elapsed_s: float = 0.0
+    exit_code: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeReport:
+    """What ``run_recipe`` did.
+
+    Attributes:
+        recipe: The recipe's file.
+        name: What it is called.
+        output: The folder that holds what was made.
+        steps: One for each step.
+    """
+
+    recipe: Path
+    name: str
+    output: Path
+    steps: tuple[StepReport, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first step that failed."""
+        return next((step.exit_code for step in self.steps if step.exit_code), 0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step did."""
+        return not self.exit_code
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "recipe": str(self.recipe),
+            "name": self.name,
+            "output": str(self.output),
+            "passed": self.passed,
+            "steps": [
+                {
+                    "name": step.name,
+                    "status": step.status,
+                    "text": step.text,
+                    "elapsed_s": round(step.elapsed_s, 3),
+                    "details": dict(step.details),
+                }
+                for step in self.steps
+            ],
+        }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from tfkit.html import fragment
+        from tfkit.recipe.page import render_parts
+
+        return fragment(render_parts(self))
+
+    def __str__(self) -> str:
+        width = max((len(step.name) for step in self.steps), default=0)
+        lines = (
+            f"{step.name:{width}}  {step.status:10}  {step.elapsed_s:6.1f} s  {step.text}".rstrip()
+            for step in self.steps
+        )
+        return "\n".join((f"{self.name}: {'passed' if self.passed else 'FAILED'}", *lines))
+
+
+def run_recipe(
+    path: str | Path,
+    *,
+    output: str | Path | None = None,
+    force: bool = False,
+    progress: Callable[[str, str], None] | None = None,
+) -> RecipeReport:
+    """Does what a recipe says; what is up to date, by content, is not done again.
+
+    A step that fails ends it. The output folder holds the models, the warm-up, the bundles, and the summary as text, as
+    JSON and as one HTML page.
+
+    Args:
+        path: The recipe.
+        output: The folder to write into; by default what the recipe says.
+        force: Do every step, up to date or not.
+        progress: Told which step is at work, and what it does; what it does is empty when the step begins.
+
+    Returns:
+        How each step went.
+
+    Raises:
+        InputError: There is no recipe, something in it is not as it should be, or a file that it names is missing.
+        UsageError: It names a processor that there is not.
+        MissingError: The folder cannot be written.
+
+    Example:
+        >>> run_recipe("recipes/digits.toml").passed                        # doctest: +SKIP
+        True
+    """
+    path = Path(path)
+    recipe = read_recipe(path)
+    plan = _plan(recipe, path, output)
+    steps = tuple(plan.steps())
+    for missing in (place for step in steps for place in step.reads if not place.exists()):
+        raise InputError(f"{path} names {missing}, which does not exist", hint="Paths are relative to the recipe.")
+    _make_folder(plan.output)
+    record = Record(plan.output)
+    reports: list[StepReport] = []
+    written: dict[str, str] = {}
+    for step in steps:
+        if any(report.exit_code for report in reports):
+            reports.append(StepReport(step.name, NOT_RUN))
+            continue
+        key = key_of(step.settings, step.reads, written)
+        reports.append(_take(step, key, record, force=force, progress=progress or (lambda _name, _text: None)))
+        if not reports[-1].exit_code:
+            written |= record.written(step.name)
+    report = RecipeReport(path, plan.name, plan.output, tuple(reports))
+    _write_summary(report)
+    return report
+
+
+def _plan(recipe: Recipe, path: Path, output: str | Path | None) -> Plan:
+    name = recipe.name or path.stem
+    home = path.resolve().parent
+    folder = Path(output) if output is not None else home / (recipe.output or f"build/{name}")
+    plan = Plan(recipe, name, home, folder)
+    _ = plan.processors, plan.bundled  # names that do not exist are told before anything is done
+    return plan
+
+
+def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callable[[str, str], None]) -> StepReport:
+    before = None if force else record.outcome(step.name, key)
+    if before is not None:
+        return StepReport(step.name, UP_TO_DATE, **before)
+    progress(step.name, "")
+    tell: Tell = lambda text: progress(step.name, text)  # noqa: E731
+    started = time.monotonic()
+    try:
+        outcome = step.act(tell)
+    except TfkitError as error:
+        outcome = Outcome(str(error), error.exit_code)
+    elapsed_s = time.monotonic() - started
+    if outcome.exit_code:
+        return StepReport(step.name, FAILED, outcome.text, elapsed_s, outcome.exit_code, outcome.details, outcome.html)
+    kept: dict[str, Any] = {"text": outcome.text, "details": dict(outcome.details), "html": outcome.html}
+    record.keep(step.name, key, step.writes, kept)
+    return StepReport(step.name, DONE, elapsed_s=elapsed_s, **kept)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"{folder} is a file: expected a folder to write into") from None
+    except OSError as error:
+        raise MissingError(f"{folder} cannot be made: {error.strerror or error}") from None
+
+
+def _write_summary(report: RecipeReport) -> None:
+    from tfkit.recipe.page import render_page
+
+    texts = {
+        ".txt": f"{report}\n",
+        ".json": json.dumps(report.as_dict(), indent=4, sort_keys=True, ensure_ascii=False, default=str) + "\n",
+        ".html": render_page(report),
+    }
+    for suffix, text in texts.items():
+        write_warmup(report.output / f"{SUMMARY}{suffix}", text.encode("utf-8", "backslashreplace"), force=True)

@@ -1,0 +1,349 @@
+"""The steps of a recipe: each with what it depends on, what it writes, and how it is done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tfkit.errors import EXIT_VERDICT, UsageError
+from tfkit.inputs.options import FileSource, parse_inputs
+from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
+from tfkit.processors.cuda import has_card
+from tfkit.recipe.reading import BundleTable, Recipe, Value, WarmUpTable
+from tfkit.recipe.record import files_of
+
+MODELS, WARM_UP, WARM_UP_FILE, BUNDLES = "models", "warm_up", "warm_up_test.bin", "bundles"
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a step.
+
+    Attributes:
+        text: In a line.
+        exit_code: 0, or what the command ends with: 1 for a negative verdict.
+        details: The report, as JSON has it.
+        html: The report as a part of a page; empty if it has none.
+    """
+
+    text: str
+    exit_code: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step.
+
+    Attributes:
+        name: What it is called.
+        settings: What it depends on beside files and the steps before it.
+        reads: The files that it reads and no step wrote.
+        writes: What it writes.
+        act: Does it.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    reads: tuple[Path, ...]
+    writes: tuple[Path, ...]
+    act: Callable[[Tell], Outcome]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe comes to.
+
+    Attributes:
+        recipe: The recipe.
+        name: What it is called.
+        home: The folder that its paths are relative to.
+        output: The folder that everything is written into.
+    """
+
+    recipe: Recipe
+    name: str
+    home: Path
+    output: Path
+
+    def steps(self) -> Iterator[Step]:
+        """The steps, in order."""
+        if self.recipe.target.format == "onnx":
+            yield self._onnx()
+            return
+        yield self._export()
+        yield self._check()
+        if self.recipe.verify.run:
+            yield self._verify()
+        if self._warm_up is None:
+            return
+        yield self._make_warmup(self._warm_up)
+        if self._warm_up.prove:
+            yield self._prove(self._warm_up)
+        if self.recipe.bundle is not None:
+            yield self._bundle(self.recipe.bundle)
+            if self.recipe.bundle.check:
+                yield self._check_bundles()
+
+    @cached_property
+    def processors(self) -> tuple[Processor, ...]:
+        """What the model shall run on; raises ``UsageError`` where there is no such processor."""
+        return _select(self.recipe.target.processors)
+
+    @cached_property
+    def bundled(self) -> tuple[str, ...]:
+        """The processors that get a bundle."""
+        names = [each.name for each in self.processors if each.name != INSTALLED]
+        if self.recipe.bundle is None or self.recipe.bundle.processors is None:
+            return tuple(names)
+        wanted = [each.name for each in _select(self.recipe.bundle.processors)]
+        if strange := [name for name in wanted if name not in names]:
+            raise UsageError(f"bundle.processors holds {', '.join(strange)}, which target.processors does not")
+        return tuple(wanted)
+
+    @cached_property
+    def samples(self) -> list[str]:
+        """The samples as ``--input`` options, files by their full paths."""
+        return [_input_option(name, value, self.home) for name, value in self.recipe.samples.items()]
+
+    @property
+    def _warm_up(self) -> WarmUpTable | None:
+        return self.recipe.warm_up or (WarmUpTable() if self.recipe.bundle is not None else None)
+
+    @property
+    def _sample_files(self) -> tuple[Path, ...]:
+        sources = (option.source for option in parse_inputs(self.samples))
+        return tuple(source.path for source in sources if isinstance(source, FileSource))
+
+    @property
+    def _runnable(self) -> tuple[list[str], list[str]]:
+        """The processors that can be run on this machine, and those that only a GPU's machine can."""
+        here = [each.name for each in self.processors if each.device == "cpu" or each.name == INSTALLED or has_card()]
+        return here, [each.name for each in self.processors if each.name not in here]
+
+    def _model(self, processor: str) -> Path:
+        return self.output / MODELS / processor
+
+    def _warm_up_place(self, table: WarmUpTable) -> Path:
+        """The warm-up file; the folder of several."""
+        return self.output / (WARM_UP_FILE if len(table.batch_sizes) == 1 else WARM_UP)
+
+    # --- steps
+
+    def _source(self) -> tuple[dict[str, Any], tuple[Path, ...]]:
+        """What export takes to say what the source is, and the files that it reads."""
+        source, verify = self.recipe.source, self.recipe.verify
+        options = asdict(source) | {"atol": verify.atol, "rtol": verify.rtol, "seed": verify.seed, "verify": verify.run}
+        options["inputs"] = self.samples
+        options["input_shapes"] = {
+            name: tuple(None if size == -1 else size for size in sizes) for name, sizes in source.input_shapes.items()
+        }
+        options["model"] = self.home / source.model
+        reads = [*files_of(options["model"]), *self._sample_files]
+        if source.architecture:
+            file, colon, name = source.architecture.partition(":")
+            options["architecture"] = f"{self.home / file}{colon}{name}"
+            reads.append(self.home / file)
+        if source.custom_objects is not None:
+            options["custom_objects"] = self.home / source.custom_objects
+            reads.append(options["custom_objects"])
+        return options, tuple(reads)
+
+    def _said(self) -> dict[str, Any]:
+        """What the recipe says of the export, by its own words: they stay the same where the recipe is moved."""
+        said = asdict(self.recipe)
+        return {name: said[name] for name in ("source", "target", "samples", "verify")}
+
+    def _onnx(self) -> Step:
+        options, reads = self._source()
+        options["opset"] = self.recipe.target.opset
+        output = self.output / f"{self.name}.onnx"
+
+        def act(_: Tell) -> Outcome:
+            from tfkit.export import export_onnx
+
+            given = dict(options)
+            report = export_onnx(given.pop("model"), output, force=True, **given)
+            return Outcome(f"{output.name}, opset {report.opset}", details=report.as_dict())
+
+        return Step("export", self._said(), reads, (output,), act)
+
+    def _export(self) -> Step:
+        options, reads = self._source()
+        options |= {"freeze": self.recipe.target.freeze, "processors": [each.name for each in self.processors]}
+        output = self.output / MODELS
+
+        def act(tell: Tell) -> Outcome:
+            from tfkit.export import export_everywhere
+
+            given = dict(options)
+            report = export_everywhere(given.pop("model"), output, force=True, progress=tell, **given)
+            done = f"{len(report.exports) - len(report.failed)} of {len(report.exports)} processors"
+            problems = "; ".join(f"{each.processor}: {each.problem}" for each in report.failed)
+            code = EXIT_VERDICT if report.failed else 0
+            return Outcome(f"{done}: {problems}" if problems else done, code, report.as_dict())
+
+        return Step("export", self._said(), reads, (output,), act)
+
+    def _check(self) -> Step:
+        names = [each.name for each in self.processors if each.name != INSTALLED]
+
+        def act(_: Tell) -> Outcome:
+            from tfkit.compat.check import check_model
+
+            reports = {name: check_model(self._model(name), processors=[name]) for name in names}
+            bad = [name for name, report in reports.items() if not report.passes(strict=True)]
+            text = f"does not run on {', '.join(bad)}" if bad else f"runs on {len(names)} of {len(names)} as it is"
+            details = {name: report.as_dict() for name, report in reports.items()}
+            return Outcome(text, EXIT_VERDICT if bad else 0, details)
+
+        return Step("check", {"processors": names}, (), (), act)
+
+    def _verify(self) -> Step:
+        here, elsewhere = self._runnable
+        verify = self.recipe.verify
+        settings: dict[str, Any] = {"processors": here, "atol": verify.atol, "rtol": verify.rtol, "seed": verify.seed}
+
+        def act(tell: Tell) -> Outcome:
+            if not here:
+                return Outcome(_not_here(elsewhere))
+            from tfkit.compat.page import render_parts
+            from tfkit.compat.verify import verify_model
+
+            report = verify_model(self.output / MODELS, progress=tell, device=_device(here), **settings)
+            text = report.verdict + (f" ({_not_here(elsewhere)})" if elsewhere else "")
+            html = "\n".join(render_parts(report))
+            return Outcome(text, 0 if report.passed else EXIT_VERDICT, report.as_dict(), html)
+
+        return Step("verify", settings, (), (), act)
+
+    def _make_warmup(self, table: WarmUpTable) -> Step:
+        # The processors' models have the same signatures: one warm-up is for them all.
+        model = self._model(self.processors[0].name)
+        output = self._warm_up_place(table)
+        settings: dict[str, Any] = {
+            "batch_size": table.batch_sizes,
+            "fetch": table.fetch,
+            "seed": self.recipe.verify.seed,
+        }
+
+        def act(_: Tell) -> Outcome:
+            from tfkit.warmup.generate import make_warmup
+
+            report = make_warmup(model, output, inputs=self.samples, force=True, **settings)
+            files = ", ".join(each.path.name for each in report.files)
+            return Outcome(files, details=report.as_dict())
+
+        return Step("warm-up", settings | {"samples": self.recipe.samples}, self._sample_files, (output,), act)
+
+    def _prove(self, table: WarmUpTable) -> Step:
+        here, elsewhere = self._runnable
+        requests = self.home / table.requests if table.requests else None
+        settings = {"processors": here, "runs": table.runs, "sends": table.sends}
+
+        def act(tell: Tell) -> Outcome:
+            if not here:
+                return Outcome(_not_here(elsewhere))
+            from tfkit.prove.page import render_parts
+            from tfkit.prove.warm_up import prove_warmup
+
+            proofs = {
+                name: prove_warmup(
+                    self._model(name),
+                    self._warm_up_place(table),
+                    requests=requests or (),
+                    processors=[name],
+                    runs=table.runs,
+                    sends=table.sends,
+                    progress=tell,
+                )
+                for name in here
+            }
+            failed = [f"{name}: {proof.verdict}" for name, proof in proofs.items() if not proof.passed]
+            text = "; ".join(failed) or f"first requests are warm on {len(proofs)} of {len(proofs)}"
+            details = {name: proof.as_dict() for name, proof in proofs.items()}
+            html = "\n".join(part for proof in proofs.values() for part in render_parts(proof))
+            return Outcome(text, EXIT_VERDICT if failed else 0, details, html)
+
+        return Step("warm-up proof", settings, (requests,) if requests else (), (), act)
+
+    def _bundle(self, table: BundleTable) -> Step:
+        settings = asdict(table) | {"processors": list(self.bundled), "name": table.name or self.name}
+        output = self.output / BUNDLES
+
+        def act(tell: Tell) -> Outcome:
+            from tfkit.bundle.make import make_bundle
+            from tfkit.warmup.folder import request_files
+
+            files = request_files(self._warm_up_place(self._warm_up or WarmUpTable()))
+            reports = {
+                name: make_bundle(
+                    self._model(name),
+                    output / name,
+                    processor=name,
+                    # EAS replays one file; the first is the smallest batch.
+                    warm_up=files if table.layout == "tf-serving" else files[:1],
+                    name=settings["name"],
+                    layout=table.layout,
+                    settings=flat_settings(table.settings),
+                    base_url=f"{table.base_url.rstrip('/')}/{name}" if table.base_url else "",
+                    verify=self.recipe.verify.run,
+                    force=True,
+                    tell=tell,
+                )
+                for name in self.bundled
+            }
+            details = {name: report.as_dict() for name, report in reports.items()}
+            return Outcome(f"{len(reports)} in {output}", details=details)
+
+        return Step("bundle", settings, (), (output,), act)
+
+    def _check_bundles(self) -> Step:
+        def act(tell: Tell) -> Outcome:
+            from tfkit.bundle.check import check_bundle
+
+            reports = {name: check_bundle(self.output / BUNDLES / name, tell=tell) for name in self.bundled}
+            failed = [f"{name}: {report.verdict}" for name, report in reports.items() if not report.passed]
+            text = "; ".join(failed) or f"{len(reports)} of {len(reports)} start, and answer as recorded"
+            details = {name: report.as_dict() for name, report in reports.items()}
+            return Outcome(text, EXIT_VERDICT if failed else 0, details)
+
+        return Step("bundle check", {"processors": list(self.bundled)}, (), (), act)
+
+
+def flat_settings(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by dotted keys.
+
+    >>> flat_settings({"cpu": 4, "rpc": {"keepalive": 1000}})
+    {'cpu': 4, 'rpc.keepalive': 1000}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= flat_settings(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return flat
+
+
+def _select(names: list[str]) -> tuple[Processor, ...]:
+    return select_processors("*" if name == "all" else name for name in names)
+
+
+def _input_option(name: str, value: Value, home: Path) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str) and value.startswith("@"):
+        text = f"@{home / value[1:]}"
+    return f"{name}={text}" if name else text
+
+
+def _device(names: list[str]) -> str:
+    return "auto" if any("_gpu_" in name for name in names) else "cpu"
+
+
+def _not_here(names: list[str]) -> str:
+    return f"{', '.join(names)}: no GPU here; proved on export, in the CPU build of the same TensorFlow"
