@@ -78,7 +78,7 @@ def test_json_reports_everything_and_another_backend_is_noted(tmp_path):
     assert done.stderr == "note: KERAS_BACKEND asks for Keras on jax: using TensorFlow here\n"
     report = json.loads(done.stdout)
     assert sorted(report) == [
-        "elapsed_s", "evidence", "lowering", "notes", "others", "path", "renamed", "signature", "size_bytes",
+        "elapsed_s", "evidence", "given", "lowering", "notes", "others", "path", "renamed", "signature", "size_bytes",
         "source", "verify", "versions",
     ]  # fmt: skip
     assert sorted(report["verify"]) == [

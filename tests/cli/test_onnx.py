@@ -32,7 +32,7 @@ def test_the_summary_says_what_was_written_and_how_exact_it_is(tmp_path: Path) -
     assert lines[0].startswith(f"{output}: signature predict_images, opset 18, ")
     assert "input images float32[?, 784]" in lines
     assert any(
-        line.startswith("verified against digits_mlp.keras at batch size 1 and 3 in ONNX Runtime") for line in lines
+        line.startswith("verified against digits_mlp.keras at batch sizes 1 and 3 in ONNX Runtime") for line in lines
     )
     assert sorted(each.name for each in output.parent.iterdir()) == ["digits.onnx", "digits.onnx.evidence"]
 
@@ -66,6 +66,29 @@ def test_options_that_make_no_sense_together(options: list[str], message: str, t
     assert done.returncode == 2
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_called_as_onnx_models_are_is_one(tmp_path: Path) -> None:
+    done = run(MLP, "--output", tmp_path / "m.onnx")
+    assert done.returncode == 2
+    assert "would be a SavedModel's folder" in done.stderr
+    assert "Add --format onnx." in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_others_print_stays_off_stdout(tmp_path: Path) -> None:
+    """Here the user's own code does."""
+    weights = Path(__file__).parents[1] / "old_sources" / "weights"
+    net = tmp_path / "net.py"
+    net.write_text((weights / "nets.py").read_text() + "\nprint('hello')\nimport os\nos.system('echo there')\n")
+    done = run(
+        weights / "fixtures" / "tf_2.7" / "cnn.h5", "--model", f"{net}:cnn", "--format", "onnx", "--json",
+        "--output", tmp_path / "m.onnx",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verify"]["result"] == "passed"
+    assert "hello" in done.stderr
+    assert "there" in done.stderr
 
 
 def test_a_folder_is_no_place_for_a_model(tmp_path: Path) -> None:

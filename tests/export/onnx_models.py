@@ -213,7 +213,97 @@ def assorted(tf: Any) -> Any:
     return [], serve
 
 
+def resized(tf: Any) -> Any:
+    def serve(x: Any, whole: Any) -> dict[str, Any]:
+        return {
+            "area": tf.image.resize(x, [3, 5], "area"),
+            "corners": tf.compat.v1.image.resize_area(x, [2, 1], align_corners=True),
+            "between": tf.image.resize(whole, [5, 3]),
+            "nearest": tf.image.resize(tf.cast(whole, tf.int64), [5, 3], "nearest"),
+        }  # fmt: skip
+
+    return [], serve
+
+
+def listed(tf: Any) -> Any:
+    def serve(x: Any, numbers: Any) -> dict[str, Any]:
+        missing = tf.raw_ops.ListDiff(x=tf.range(6), y=numbers)
+        return {
+            "missing": missing.out, "where": missing.idx, "inverted": tf.math.invert_permutation(tf.argsort(numbers)),
+            "hot": tf.one_hot(numbers, 4, on_value=9, off_value=-1, axis=0), "bytes": tf.bitcast(numbers - 1, tf.uint8),
+            "unsigned": tf.bitcast(numbers - 1, tf.uint32), "product": tf.math.cumprod(x, axis=1),
+            "before": tf.math.cumprod(x, exclusive=True), "behind": tf.math.cumprod(x, axis=-1, reverse=True),
+        }  # fmt: skip
+
+    return [], serve
+
+
+def heard(tf: Any) -> Any:
+    def serve(x: Any) -> dict[str, Any]:
+        return {
+            "power": tf.abs(tf.signal.stft(x, 16, 8)), "real": tf.math.real(tf.signal.rfft(x, [50])),
+            "imag": tf.math.imag(tf.signal.rfft(x, [21])), "one": tf.abs(tf.signal.rfft(x[0])),
+        }  # fmt: skip
+
+    return [], serve
+
+
+def cased(tf: Any) -> Any:
+    """Of the letters of ASCII alone."""
+
+    def serve(x: Any) -> dict[str, Any]:
+        return {"lower": tf.strings.lower(x), "upper": tf.strings.upper(x)}
+
+    return [], serve
+
+
+def kept_table(tf: Any) -> Any:
+    """A table that could be changed, and is not by what is served."""
+    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+    table.insert(tf.constant(["a", "b"]), tf.constant([4, 5], tf.int64))
+
+    def serve(x: Any) -> dict[str, Any]:
+        return {"y": table.lookup(x)}
+
+    return [table], serve
+
+
 # --- what is refused
+
+
+def spectrum(tf: Any) -> Any:
+    def serve(x: Any) -> dict[str, Any]:
+        return {"y": tf.signal.rfft(x)}
+
+    return [], serve
+
+
+def learning_table(tf: Any) -> Any:
+    table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
+
+    def serve(x: Any) -> dict[str, Any]:
+        known = table.lookup(x)
+        with tf.control_dependencies([table.insert(x, x)]):
+            return {"y": tf.identity(known)}
+
+    return [table], serve
+
+
+def crowded(tf: Any) -> Any:
+    """More kinds of operations that ONNX does not have than are told at length, and one that stops tf2onnx."""
+
+    def serve(x: Any) -> dict[str, Any]:
+        square = tf.reshape(x, [1, 1])
+        texts = tf.strings.join([tf.strings.as_string(x), tf.strings.upper("ä", encoding="utf-8")])
+        return {
+            "a": tf.linalg.inv(square), "b": tf.linalg.cholesky(square), "c": tf.linalg.det(square),
+            "d": tf.math.igamma(x, x), "e": tf.math.zeta(x, x), "f": tf.math.betainc(x, x, x), "g": texts,
+            "h": tf.strings.length(texts), "i": tf.strings.substr(texts, 0, 1),
+            "j": tf.strings.regex_replace(texts, "a", "b"),
+            "k": tf.strings.to_hash_bucket_fast(texts, 9), "l": tf.io.encode_base64(texts),
+        }  # fmt: skip
+
+    return [], serve
 
 
 def hashed(tf: Any) -> Any:

@@ -74,6 +74,16 @@ def first_format(folder: Path) -> Path:
     return folder / STEM
 
 
+def first_format_in_shards(folder: Path) -> Path:
+    (folder / f"{STEM}.index").unlink()
+    (folder / f"{STEM}-00000-of-00002").write_bytes(b"weights")
+    return folder / STEM
+
+
+def output_that_is_not_there(each: Any) -> None:
+    each.input[0] = "conv2d/Conv2D:7"
+
+
 def several_without_steps(folder: Path) -> Path:
     for name in ("a", "b"):
         shutil.copy(folder / f"{STEM}.meta", folder / f"{name}.meta")
@@ -133,7 +143,11 @@ CHECKPOINTS: dict[str, tuple[Break, str]] = {
     "missing attribute": (node("Relu", lambda each: each.attr.clear()), "has no attribute T"),
     "name used twice": (node("Relu_1", lambda each: setattr(each, "name", "Relu")), "called 'Relu'|takes 'Relu_1'"),
     "python": (metagraph(call_python), r"node 'Relu' \(PyFunc\) calls Python"),
-    "first format": (first_format, "is a checkpoint of the first format"),
+    "first format": (first_format, r"model.ckpt-20 is a checkpoint of the first format \(V1\)"),
+    "first format in shards": (first_format_in_shards, "-20-00000-of-00002 is a checkpoint of the first format"),
+    "output that is not there": (
+        node("Relu", output_that_is_not_there), r"takes output 7 of 'conv2d/Conv2D' \(Conv2D\), which has 1"
+    ),
     "several": (several_without_steps, "holds 2 checkpoints, and nothing says which is meant: 'a', 'b'"),
 }  # fmt: skip
 
@@ -219,9 +233,13 @@ def add_variable(message: Any) -> None:
 
 FROZEN: dict[str, tuple[Break, str]] = {
     "empty": (replaced(b""), r"frozen.pb is empty \(0 bytes\)"),
-    "cut off": (lambda file: replaced(file.read_bytes()[:-50])(file), "is no graph, or a damaged one"),
+    "cut off": (lambda file: replaced(file.read_bytes()[:-50])(file), "is no GraphDef, or a damaged one"),
     "other bytes": (replaced(b"\xff" * 99), "holds no graph|no model, or a damaged one"),
-    "a checkpoint's graph": (replaced((CNN.folder / f"{STEM}.meta").read_bytes()), "holds no graph"),
+    "a checkpoint's graph": (replaced((CNN.folder / f"{STEM}.meta").read_bytes()), "frozen.pb is a MetaGraphDef"),
+    "a SavedModel": (replaced(b"\x08\x01\x12\x00"), "frozen.pb is a SavedModel: expected a GraphDef"),
+    "a dtype that nothing has": (
+        frozen_node("probabilities", lambda each: setattr(each.attr["T"], "type", 9999)), "holds dtype 9999"
+    ),
     "a folder": (directory, "folder.pb"),
     "not there": (lambda file: file.with_name("frozzen.pb"), "there is no file or folder"),
     "no text": (replaced(b"node { name: 7", "graph.pbtxt"), "is no model in protobuf's text format"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,39 @@ def test_a_text_file_is_read(runtime: Runtime, tmp_path: Path) -> None:
     export_model(tmp_path / "graph.pbtxt", tmp_path / "out", verify=False, output_tensors=CNNS[0].outputs, **SERVING)
 
     CNNS[0].check(runtime.load(tmp_path / "out").predict(CNNS[0].inputs))
+
+
+def test_a_text_file_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    """``tf.train.write_graph`` writes text by default."""
+    from google.protobuf import text_format
+
+    message = proto.message("tensorflow.GraphDef").FromString((CNNS[0].folder / "frozen.pb").read_bytes())
+    (tmp_path / "graph.pb").write_text(text_format.MessageToString(message))
+
+    report = export_model(tmp_path / "graph.pb", tmp_path / "out", verify=False, **SERVING)
+
+    assert report.source.sha256 == hashlib.sha256((tmp_path / "graph.pb").read_bytes()).hexdigest()
+    assert [spec.name for spec in report.signature.outputs] == ["probabilities"]
+
+
+def test_the_result_for_a_batch_of_one_size_is_found(tmp_path: Path) -> None:
+    """What flattens it is less likely, although its size is open."""
+    graph = proto.message("tensorflow.GraphDef")()
+    given = graph.node.add(name="x", op="Placeholder")
+    given.attr["dtype"].type = 1
+    for size in (1, 4):
+        given.attr["shape"].shape.dim.add(size=size)
+    graph.node.add(name="final_result", op="Softmax", input=["x"]).attr["T"].type = 1
+    flat = graph.node.add(name="flat", op="Const")
+    flat.attr["dtype"].type = flat.attr["value"].tensor.dtype = 3
+    flat.attr["value"].tensor.tensor_shape.dim.add(size=1)
+    flat.attr["value"].tensor.int_val.append(-1)
+    graph.node.add(name="aside", op="Reshape", input=["final_result", "flat"]).attr["T"].type = 1
+    (tmp_path / "one.pb").write_bytes(graph.SerializeToString())
+
+    report = export_model(tmp_path / "one.pb", tmp_path / "out", verify=False)
+
+    assert [spec.name for spec in report.signature.outputs] == ["final_result"]
 
 
 def test_shapes_that_the_graph_does_not_note_are_worked_out(tmp_path: Path) -> None:

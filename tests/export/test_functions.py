@@ -203,3 +203,34 @@ def test_a_subclassed_model_of_tf_keras(tmp_path, in_keras):
     assert names(tmp_path / "n") == {"serving_default": (["features"], ["scores"])}
     with pytest.raises(ModelError, match="does not say what it takes"):
         in_keras(export_legacy, "new", tmp_path / "o")
+
+
+def sequential(kind):
+    import keras
+    import tf_keras
+
+    if kind == "tf-keras":
+        model = tf_keras.Sequential([tf_keras.layers.LayerNormalization(axis=[1, 2], epsilon=0.01)])
+        model(tf_keras.backend.zeros((2, 3, 4)))
+        return model
+    return keras.Sequential([keras.layers.Embedding(5, 3)])
+
+
+def export_sequential(kind, output, **options):
+    """Runs in the process that holds TensorFlow."""
+    from tfkit.export import export_model
+
+    return export_model(sequential(kind), output, **options)
+
+
+def test_a_sequential_model_that_was_never_called_is_called_on_the_sample(tmp_path, in_keras):
+    report = in_keras(export_sequential, "keras", tmp_path / "m", inputs={"ids": np.array([[1, 2], [0, 4], [3, 3]])})
+    assert [str(spec) for spec in report.signature.inputs] == ["int64[?, 2]"]
+    assert names(tmp_path / "m")["serving_default"][0] == ["ids"]
+
+
+def test_a_sequential_model_of_tf_keras_takes_any_batch_size(tmp_path, in_keras):
+    """The batch size of its first call means nothing; and its normalization over two axes runs in TensorFlow."""
+    report = in_keras(export_sequential, "tf-keras", tmp_path / "m")
+    assert [str(spec) for spec in report.signature.inputs] == ["float32[?, 3, 4]"]
+    assert len(set(report.check.batch_sizes)) > 1

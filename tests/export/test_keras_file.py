@@ -1,11 +1,13 @@
 """Files that are read, and files that are refused with what they are and what to do; Keras is not needed for either."""
 
+import io
 import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import pytest
 
 from tfkit.errors import ModelError, UsageError
@@ -69,20 +71,13 @@ def file_with(data: bytes):
     ("name", "make", "problem", "hint"),
     [
         ("m.keras", lambda path: path, "there is no file", ""),
-        ("model", folder_with("saved_model.pb"), "SavedModel already", "tfkit serve"),
-        ("model", folder_with("config.json", "model.weights.h5"), "unpacked Keras model", "model.save"),
-        ("model", folder_with("checkpoint"), "checkpoints", "restore the weights"),
-        ("model", folder_with("ckpt.index", "ckpt.data-00000-of-00001"), "checkpoints", "restore the weights"),
+        ("model", folder_with("config.json", "model.weights.h5"), "unpacked Keras model", "zip -r"),
         ("model", folder_with(), "holds no model", ""),
-        ("m.h5", file_with(b"\x89HDF\r\n\x1a\n"), "HDF5", "keras.saving.load_model"),
-        ("m.keras", file_with(b"\x89HDF\r\n\x1a\n"), "HDF5", "keras.saving.load_model"),
-        ("ckpt.index", file_with(b"abc"), "part of a checkpoint", "restore the weights"),
-        ("saved_model.pb", file_with(b"\x08\x01"), "SavedModel already", "tfkit inspect"),
-        ("frozen.pb", file_with(b"\x0a\x01"), "TensorFlow graph", "tfkit inspect"),
+        ("ckpt.index", file_with(b"abc"), "part of a checkpoint", "copy all of them"),
         ("m.tflite", file_with(b"\x20\0\0\0TFL3"), "TensorFlow Lite", "Export the model"),
         ("m.keras", file_with(b""), "it is empty", ""),
         ("m.keras", file_with(b"hello world"), "starts with the bytes b'hello wo'", ""),
-        ("m.zip", rewrite, "ends in .keras", "rename"),
+        ("m.zip", rewrite, "is a zip archive", "rename"),
     ],
 )
 def test_other_sources_are_named(tmp_path, name, make, problem, hint):
@@ -291,6 +286,35 @@ def test_weights_that_do_not_fit_are_keras_own_error_in_one_line(tmp_path, in_ke
         in_keras(load, path)
     assert "\n" not in error.value.message
     assert "was written by Keras 3." in error.value.hint
+
+
+def linked_weights() -> bytes:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_group("layers/dense/vars")["0"] = h5py.ExternalLink("/etc/other.h5", "x")
+    return content.getvalue()
+
+
+def test_a_configuration_that_asks_for_more_than_there_is_is_refused(tmp_path, in_keras):
+    with zipfile.ZipFile(MLP) as source:
+        config = json.loads(source.read("config.json"))
+    next(each for each in config["config"]["layers"] if each["class_name"] == "Dense")["config"]["units"] = 10**9
+    path = rewrite(tmp_path / "m.keras", **{"config.json": json.dumps(config)})
+    with pytest.raises(ModelError, match=r"asks for a weight of shape .*, 1000000000"):
+        in_keras(export_file, path, tmp_path / "out")
+
+
+def test_weights_that_lead_out_of_the_archive_are_refused(tmp_path, in_keras):
+    path = rewrite(tmp_path / "m.keras", **{"model.weights.h5": linked_weights()})
+    with pytest.raises(ModelError, match=r"m\.keras \(model\.weights\.h5\): /layers/dense/vars/0 is a link"):
+        in_keras(export_file, path, tmp_path / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["m.keras"]
+
+
+def export_file(path, output):
+    import tfkit
+
+    tfkit.export_model(path, output)
 
 
 def test_an_object_that_is_no_model_is_refused(tmp_path, in_keras):

@@ -16,6 +16,7 @@ from tests.old_sources.keras.recorded import OLD_MODELS, OldModel
 from tests.runtimes import installed_runtime
 from tfkit.errors import ModelError, UsageError
 from tfkit.export import export_model
+from tfkit.export.legacy.library import reason_for_legacy
 from tfkit.export.shapes import check_input_shapes, parse_input_shapes
 from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.keras_h5 import KerasH5Source
@@ -254,6 +255,7 @@ LAMBDA = {
     "class_name": "Lambda",
     "config": {"name": "twice", "function": ["4wEAAAA=", None, None], "function_type": "lambda", "arguments": {}},
 }
+SLICE = {"class_name": "Lambda", "config": LAMBDA["config"] | {"name": "lambda_1", "arguments": {"i": 0, "parts": 2}}}
 WAVE = {"class_name": "Wave", "config": {"name": "wave", "height": 2.0}}
 CODE = """
 import tf_keras
@@ -276,6 +278,7 @@ def twice(x):
     [
         (LAMBDA, "Python code (a Lambda) in layer 'twice'", "--allow-code"),
         (WAVE, "layer 'wave' of class Wave", "--custom-objects"),
+        (SLICE, "Python code (a Lambda) in layer 'lambda_1'", "multi_gpu_model"),
         ({"class_name": "mine>Wave", "config": {"name": "wave"}}, "layer 'wave' of class Wave", "--custom-objects"),
         (
             {"class_name": "Activation", "config": {"name": "act", "activation": "swoosh"}},
@@ -397,6 +400,14 @@ def test_known_classes_are_those_of_tf_keras(in_keras):
     assert set(in_keras(classes_of_tf_keras)) >= LAYERS
 
 
+def test_several_axes_of_a_normalization_are_for_tf_keras():
+    layer = {"class_name": "BatchNormalization", "config": {"name": "bn", "axis": [1, 2]}}
+    config = {"class_name": "Sequential", "config": {"name": "m", "layers": [layer]}}
+    assert reason_for_legacy(config) == "layer 'bn' has axis=[1, 2]"
+    layer["config"]["axis"] = [3]
+    assert reason_for_legacy(config) == ""
+
+
 def classes_of_tf_keras() -> list[str]:
     import tf_keras
     from tf_keras.src.layers import serialization
@@ -415,6 +426,42 @@ def save_new(path: Path) -> list:
     model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(3, activation="hard_sigmoid", name="y")])
     model.save(path)
     return model(np.linspace(-3, 3, 8).reshape(2, 4)).numpy().tolist()
+
+
+def save_own(path: Path) -> None:
+    import keras
+
+    class Twice(keras.layers.Layer):
+        def call(self, x):
+            return x * 2
+
+    keras.Sequential([keras.Input((4,), name="x"), Twice(name="twice")]).save(path)
+
+
+def test_a_class_of_its_own_in_a_file_of_keras_3_is_named(tmp_path, in_keras, runtime):
+    in_keras(save_own, tmp_path / "own.h5")
+    with pytest.raises(ModelError, match="layer 'twice' of class Twice"):
+        KerasH5Source.read(tmp_path / "own.h5", SourceOptions())
+    code = "import keras\nclass Twice(keras.layers.Layer):\n    def call(self, x):\n        return x * 2\n"
+    (tmp_path / "own.py").write_text(code)
+    in_keras(export_old, tmp_path / "own.h5", tmp_path / "out", custom_objects=tmp_path / "own.py")
+    came = runtime.load(tmp_path / "out").predict({"x": np.ones((2, 4), np.float32)})
+    np.testing.assert_array_equal(came["twice"], 2 * np.ones((2, 4)))
+
+
+def test_classes_of_keras_3_are_all_known(in_keras):
+    from tfkit.export.legacy.classes import CLASSES_OF_KERAS_3
+
+    code_or_none = {"InputSpec", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "Wrapper"}
+    assert set(in_keras(classes_of_keras_3)) <= CLASSES_OF_KERAS_3 | code_or_none
+
+
+def classes_of_keras_3() -> list[str]:
+    import inspect
+
+    import keras
+
+    return [name for name in dir(keras.layers) if inspect.isclass(getattr(keras.layers, name))]
 
 
 def test_a_file_of_keras_3_is_loaded_with_keras_3(tmp_path, in_keras, runtime):

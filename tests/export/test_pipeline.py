@@ -161,6 +161,7 @@ def test_samples_are_used_where_random_values_are_refused(in_keras, tmp_path):
     for number, (inputs, sizes) in enumerate(given):
         report = in_keras(export, "picky", tmp_path / str(number), inputs=inputs)
         assert report.check.batch_sizes == sizes, "two samples make no batch of three"
+        assert report.given == (("x",) if sizes == (1, 2) else ()), "random values are nobody's samples"
     request = decode_request((tmp_path / "0" / report.evidence[2]).read_bytes())
     np.testing.assert_array_equal(request.inputs["x"], samples)
 

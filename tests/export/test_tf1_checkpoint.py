@@ -16,8 +16,8 @@ import pytest
 from tests.old_sources.tf1_graphs.recorded import BY_HAND, CNN, LSTM, PIPELINE, TRAINED, WORDS, Trained
 from tests.runtimes import installed_runtime
 from tfkit import proto
-from tfkit.errors import SignatureError, UsageError
-from tfkit.export import ExportReport, export_model
+from tfkit.errors import InputError, ModelError, SignatureError, UsageError
+from tfkit.export import ExportReport, export_everywhere, export_model
 from tfkit.proto.wire import write_varint
 from tfkit.runtime import Runtime
 from tfkit.savedmodel.reader import read_metagraphs
@@ -347,6 +347,75 @@ def test_a_variable_that_the_saver_leaves_out_is_restored_by_its_name(runtime: R
     exported(folder, tmp_path / "out", output_tensors=CNN.outputs, **SERVING)
 
     CNN.check(runtime.load(tmp_path / "out").predict(CNN.inputs))
+
+
+def test_variables_that_were_never_saved_are_named(tmp_path: Path) -> None:
+    def rename(message: Any) -> None:
+        message.ClearField("saver_def")
+        for node in message.graph_def.node:
+            node.name = node.name.replace("classes/kernel", "classes/weights")
+            node.input[:] = [text.replace("classes/kernel", "classes/weights") for text in node.input]
+            for text in [*node.attr["_class"].list.s]:
+                node.attr["_class"].list.s.remove(text)
+
+    folder = edited(copied(CNN, tmp_path / "run"), rename)
+
+    with pytest.raises(ModelError, match=r"'classes/weights', float32\[.*\], is not in the checkpoint") as caught:
+        exported(folder, tmp_path / "out", output_tensors=CNN.outputs, **SERVING)
+    assert "leaves variables out" in caught.value.hint
+
+
+def test_a_graph_in_text_form_is_read(tmp_path: Path) -> None:
+    from google.protobuf import text_format
+
+    folder = copied(CNN, tmp_path / "run")
+    for file in folder.glob("*.meta"):
+        message = proto.message("tensorflow.MetaGraphDef").FromString(file.read_bytes())
+        file.write_text(text_format.MessageToString(message))
+
+    report = exported(folder, tmp_path / "out", **SERVING)
+
+    assert [spec.name for spec in report.signature.outputs] == ["probabilities"]
+
+
+def test_what_is_printed_on_its_way_is_no_output(tmp_path: Path) -> None:
+    def show(message: Any) -> None:
+        for node in message.graph_def.node:
+            if node.name == "probabilities":
+                printed = message.graph_def.node.add(name="shown", op="Print", input=[node.input[0], node.input[0]])
+                printed.attr["T"].type = 1
+                printed.attr["U"].list.type.append(1)
+                node.input[0] = "shown"
+
+    report = exported(edited(copied(CNN, tmp_path / "run"), show), tmp_path / "out", **SERVING)
+
+    assert [spec.name for spec in report.signature.outputs] == ["probabilities"]
+
+
+def test_a_vocabulary_that_lies_elsewhere_is_taken_along_and_said(tmp_path: Path) -> None:
+    folder, elsewhere = copied(WORDS, tmp_path / "run"), tmp_path / "data" / "words.txt"
+    elsewhere.parent.mkdir()
+    (folder / "vocabulary.txt").rename(elsewhere)
+
+    def move(message: Any) -> None:
+        for node in message.graph_def.node:
+            texts = node.attr["value"].tensor.string_val
+            if len(texts) == 1 and texts[0].endswith(b"vocabulary.txt"):
+                texts[0] = str(elsewhere).encode()
+
+    report = exported(edited(folder, move), tmp_path / "out")
+
+    assert f"{elsewhere} goes with the model, as assets/words.txt: a table is filled from it" in report.notes
+
+
+def test_what_needs_no_model_is_refused_before_one_is_read(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").touch()
+
+    with pytest.raises(InputError, match="exists and is no SavedModel"):
+        exported(tmp_path / "gone.meta", tmp_path / "out")
+    with pytest.raises(InputError, match="exists and is no SavedModel"):
+        export_everywhere(tmp_path / "gone.meta", tmp_path / "out", verify=False)
 
 
 def test_updates_that_an_output_waits_for_are_not_served(tmp_path: Path) -> None:

@@ -119,7 +119,9 @@ def _reason(error: TfkitError) -> str:
     head, *lines = error.message.splitlines()
     if not lines:
         return head.removeprefix("the model cannot be made an ONNX model: ")[:300]
-    return "no " + ", ".join(f"`{line.strip().split(',')[0]}`" for line in lines)
+    *named, last = [line.strip() for line in lines]
+    rest = last.removeprefix("and ").split(", ") if last.startswith("and ") else [last.split(",")[0]]
+    return "no " + ", ".join(f"`{op}`" for op in (*(line.split(",")[0] for line in named), *rest))
 
 
 def _worst(came: dict[str, np.ndarray], case: Case) -> tuple[float, str]:

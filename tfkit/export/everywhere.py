@@ -150,8 +150,9 @@ def export_everywhere(
     proving = {name: proving_processor(name) if verify else "" for name in names}
     given = Given.read(inputs, seed)
     limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))
-    source = open_source(model, SourceOptions.read(given.arrays, **options))
+    said = SourceOptions.read(given.arrays, **options)
     target = check_target(Path(output), force=force, marker=MANIFEST)
+    source = open_source(model, said)
     with staged_folder(target, force=force) as staged:
         exports = []
         with prepared(source, staged, given, limits, freeze=freeze, verify=verify) as made:

@@ -13,7 +13,7 @@ from tfkit.errors import ModelError
 from tfkit.graph.nodes import Tensor
 from tfkit.lower.facts import Facts
 from tfkit.lower.flat import FlatModel, FlatSignature
-from tfkit.lower.freeze import read_each, variables_of
+from tfkit.lower.freeze import freeze, read_each, variables_of
 from tfkit.lower.signatures import ChosenSignature, read_chosen
 from tfkit.lower.target import Target
 from tfkit.lower.write import write_flat
@@ -32,14 +32,27 @@ def variable_values(path: Path, tags: Collection[str], signatures: Iterable[str 
     Raises:
         ModelError: They are too large for a graph, or are not there.
     """
-    model = read_chosen(path, tags, signatures)
+    return _values(read_chosen(path, tags, signatures))
+
+
+def frozen(model: FlatModel) -> FlatModel:
+    """A model with constants for its variables.
+
+    Raises:
+        ModelError: They are too large for a graph, are not there, or the model changes them.
+    """
+    values, model = _values(model.copy()), model.copy()
+    freeze(model, values)
+    return model
+
+
+def _values(model: FlatModel) -> dict[str, Array]:
+    """The values of a model's variables; it is fit for nothing else afterwards."""
     if model.restore is None:
         return {}
     _check_size(model)
     reads = read_each(model)
-    if not reads:
-        return {}
-    return tensor_values(model, reads)
+    return tensor_values(model, reads) if reads else {}
 
 
 def tensor_values(model: FlatModel, tensors: Mapping[str, Tensor]) -> dict[str, Array]:
@@ -65,5 +78,5 @@ def _check_size(model: FlatModel) -> None:
     if size > _MOST_BYTES:
         raise ModelError(
             f"{model.path}: its variables take {size} bytes, and a graph can hold {_MOST_BYTES} at most",
-            hint="Export it without --freeze: variables of any size stay a checkpoint.",
+            hint="Export it as a SavedModel without --freeze: variables of any size stay a checkpoint.",
         )

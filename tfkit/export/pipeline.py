@@ -127,8 +127,8 @@ def export_model(
         custom_objects=custom_objects,
         allow_code=allow_code,
     )
-    source = open_source(model, options)
     target = check_target(Path(output), force=force)
+    source = open_source(model, options)
     with staged_folder(target, force=force) as staged:
         with prepared(source, staged, given, limits, freeze=freeze, verify=verify) as made:
             report = made.make(staged, target_processor, proving)

@@ -97,6 +97,7 @@ class ExportReport:
         notes: What the user should know.
         versions: Versions of tfkit, keras and tensorflow.
         lowering: What was rewritten for a processor's TensorFlow; ``None`` for the installed one.
+        given: Inputs whose values in the evidence are the user's: the others are random.
         size_bytes: Size of all files.
         elapsed_s: Time it took.
     """
@@ -109,6 +110,7 @@ class ExportReport:
     notes: tuple[str, ...]
     versions: Mapping[str, str]
     lowering: LoweringReport | None = None
+    given: tuple[str, ...] = ()
     size_bytes: int = 0
     elapsed_s: float = 0.0
 
@@ -142,6 +144,7 @@ class ExportReport:
                 {"signature": structure(each.signature), "verify": each.check.as_dict()} for each in self.signatures[1:]
             ],
             "evidence": list(self.evidence),
+            "given": list(self.given),
             "notes": list(self.notes),
             "versions": dict(self.versions),
             "lowering": None if self.lowering is None else asdict(self.lowering),

@@ -23,6 +23,7 @@ from tfkit.export.compare import compare_output, merge_checks
 from tfkit.export.live.frameworks import first_line
 from tfkit.export.report import OutputCheck, SelfCheck
 from tfkit.inputs import InputOption, parse_inputs
+from tfkit.inputs.options import FileSource, LiteralSource
 from tfkit.inputs.samples import BATCH_SIZES, SampleMaker
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
@@ -44,6 +45,12 @@ class Given:
     options: tuple[InputOption, ...]
     arrays: Mapping[str, Array]
     seed: int
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The inputs whose own values were given; what a file of several holds does not count."""
+        own = (option.name for option in self.options if isinstance(option.source, FileSource | LiteralSource))
+        return frozenset(self.arrays) | frozenset(own) - {""}
 
     @classmethod
     def read(cls, inputs: Sequence[str] | Mapping[str, Any], seed: int) -> Given:

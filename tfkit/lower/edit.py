@@ -143,6 +143,16 @@ class Edit:
         """Makes the node's outputs hand on as many tensors."""
         self.become("IdentityN", tensors, T=[self.dtype(tensor) for tensor in tensors])
 
+    def hand_over(self, tensors: Sequence[Tensor]) -> None:
+        """Lets whatever takes the node's outputs, but for what was added, take as many other tensors instead.
+
+        For a node of which a side may be dead: ``become_each`` would let all outputs be dead then.
+        """
+        added = set(self.added)
+        for node in self._graph.nodes.values():
+            if node not in added:
+                node.inputs = [tensors[each.output] if each.node is self.node else each for each in node.inputs]
+
     def with_attrs(self, **attrs: Any) -> None:
         """Gives the node other values of some attributes; ``None`` takes one away."""
         changed = {name: attr_value(value) for name, value in attrs.items() if value is not None}

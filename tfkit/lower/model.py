@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfkit.arrays import Array
 from tfkit.errors import LoweringError
 from tfkit.graph.closure import needed_by
 from tfkit.lower.flat import FlatModel
-from tfkit.lower.freeze import freeze
 from tfkit.lower.rewrite import Problem, rewrite
 from tfkit.lower.signatures import ChosenSignature, read_chosen
 from tfkit.lower.target import Target
@@ -48,7 +46,6 @@ def lower_model(
     *,
     tags: Collection[str] | None = (SERVE_TAG,),
     signatures: Iterable[str | ChosenSignature] | None = None,
-    values: Mapping[str, Array] | None = None,
     called: str = "",
 ) -> LoweringReport:
     """Writes a SavedModel so that an older TensorFlow runs it and gives the same numbers.
@@ -62,7 +59,6 @@ def lower_model(
         processor: The processor.
         tags: The metagraph's tags.
         signatures: The signatures to keep, by name or as they are to be; all by default.
-        values: The variables' values by the names of their nodes, to be written into the graph as constants.
         called: What the source is called in errors; by default its path.
 
     Raises:
@@ -71,11 +67,25 @@ def lower_model(
         SignatureError: It has no such signature or tag set.
         UsageError: There is no such processor.
     """
+    with no_collection():
+        return lower_flat(read_chosen(source, tags, signatures), folder, processor, called=called)
+
+
+def lower_flat(model: FlatModel, folder: Path, processor: str, *, called: str = "") -> LoweringReport:
+    """Does the same with a model that is read already.
+
+    Args:
+        model: The model; it is changed.
+        folder: An empty folder to write into.
+        processor: The processor.
+        called: What the source is called in errors; by default its path.
+
+    Raises:
+        LoweringError: An operation cannot be made to fit.
+        UsageError: There is no such processor.
+    """
     target = Target(processor)
-    with _no_collection():
-        model = read_chosen(source, tags, signatures)
-        if values is not None:
-            freeze(model, values)
+    with no_collection():
         result = rewrite(model, target)
         if result.problems:
             raise LoweringError(describe(model, target, result.problems, called), hint=_hint(result.problems))
@@ -84,7 +94,7 @@ def lower_model(
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Keeps Python from searching for garbage: a graph is many objects, and all of them are in use."""
     was_enabled = gc.isenabled()
     gc.disable()

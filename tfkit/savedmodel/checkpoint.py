@@ -65,18 +65,21 @@ class _Index:
     slice_bytes: dict[str, int]
 
 
-def read_index(prefix: str | Path) -> tuple[Variable, ...]:
+def read_index(prefix: str | Path, *, complete: bool = False) -> tuple[Variable, ...]:
     """The variables of a checkpoint, by name.
 
     Args:
         prefix: The checkpoint's files without their endings: ``MODEL/variables/variables``, or ``FOLDER/`` where there
             is nothing but the endings.
+        complete: Check as well that the values are there, as ``check_complete`` does.
 
     Raises:
-        ModelError: The index is missing or damaged.
+        ModelError: The index is missing or damaged, or values are missing.
         MissingError: It may not be read.
     """
     index = _read(prefix)
+    if complete:
+        _check_shards(prefix, index)
     return tuple(
         replace(each, size_bytes=index.slice_bytes.get(each.name, 0)) if entry.partitioned else each
         for entry in index.entries
@@ -94,7 +97,10 @@ def check_complete(prefix: str | Path) -> None:
         ModelError: The index or a shard is missing, damaged or cut off; the message names the file and the sizes.
         MissingError: The index may not be read.
     """
-    index = _read(prefix)
+    _check_shards(prefix, _read(prefix))
+
+
+def _check_shards(prefix: str | Path, index: _Index) -> None:
     needed: dict[int, int] = {}
     for entry in index.entries:
         if not entry.partitioned:

@@ -18,6 +18,7 @@ from tfkit.savedmodel.files import readable
 META, INDEX = ".meta", ".index"
 STATE = "checkpoint"
 _SHARD = re.compile(r"(.*)\.data-\d{5}-of-(\d{5})", re.DOTALL)
+_FIRST_SHARD = re.compile(r"-\d{5}-of-\d{5}")
 _STEP = re.compile(r".*-(\d+)", re.DOTALL)
 _NAMED = re.compile(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\\n]|\\.)*)"', re.MULTILINE)
 _MOST_STATE_BYTES = 1 << 20
@@ -52,6 +53,14 @@ class CheckpointFiles:
     def index(self) -> Path:
         """The file that says what the variables are."""
         return self.folder / f"{self.stem}{INDEX}"
+
+    def first_format(self) -> Path | None:
+        """A file with variables in TensorFlow's first format, which has no index: ``PREFIX``, or its first shard."""
+        whole = Path(self.prefix)
+        if self.stem and whole.is_file():
+            return whole
+        shards = (each for each in self.folder.iterdir() if _FIRST_SHARD.fullmatch(each.name.removeprefix(self.stem)))
+        return min((each for each in shards if each.name.startswith(self.stem)), default=None)
 
     def parts(self) -> dict[str, Path]:
         """The files that hold the variables, by their endings."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ BINARY_NAME, TEXT_NAME = "saved_model.pb", "saved_model.pbtxt"
 CHUNKED_NAME = "saved_model.cpb"
 
 TEXT_SUFFIXES = (".pbtxt", ".textproto")
+_TEXT = re.compile(
+    rb"(node|library|versions|meta_graphs|saved_model_schema_version|meta_info_def|graph_def|saver_def) ?[:{]"
+)
 
 DAMAGED_HINT = "The file may be cut off or damaged: copy or export the model again."
 CHECKPOINT_HINT = "Build the model in Python, load the weights, and export it with tfkit.export_model(model, FOLDER)."
@@ -49,7 +53,7 @@ def find_model_file(path: str | Path) -> Path:
 
 @contextmanager
 def open_message(file: Path) -> Iterator[Message]:
-    """The protobuf message that a file holds, mapped into memory; a text file (``.pbtxt``) is parsed first.
+    """The protobuf message that a file holds, mapped into memory; a text file is parsed first, whatever it is called.
 
     Damage that shows while the message is read becomes a ``ModelError`` that names the file.
 
@@ -59,7 +63,7 @@ def open_message(file: Path) -> Iterator[Message]:
     """
     with map_file(file) as data:
         try:
-            if file.suffix in TEXT_SUFFIXES:
+            if file.suffix in TEXT_SUFFIXES or is_text(data):
                 from tfkit.savedmodel.text import parse_text
 
                 yield Message.whole(parse_text(file, data[:]))
@@ -69,6 +73,14 @@ def open_message(file: Path) -> Iterator[Message]:
             raise ModelError(
                 f"{file} ({len(data)} bytes) is no model, or a damaged one: {error}", hint=DAMAGED_HINT
             ) from None
+
+
+def is_text(data: Data) -> bool:
+    """Whether a file begins as a model in protobuf's text format does.
+
+    ``tf.train.write_graph`` writes text by default, and is often told to write ``graph.pb``.
+    """
+    return _TEXT.match(data) is not None
 
 
 @contextmanager
@@ -163,9 +175,12 @@ def _hint_near(path: Path) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Gives a file a second place; copies it where the file system has no such links, or to another disk."""
+    """Gives a file a second place; copies it where the file system has no such links, or to another disk.
+
+    Of a symbolic link, as caches of downloads are full of, the file that it leads to.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)

@@ -112,11 +112,16 @@ def is_frozen_graph(file: Path) -> bool:
         MissingError: The file may not be read.
     """
     with open_message(file) as message:
-        try:
-            first = next(message.fields(), None)
-        except wire.WireError:
-            return False
-        return first is not None and (first.number, first.kind) == (_NODE, wire.LENGTH) and is_node(message.at(first))
+        return is_graph(message)
+
+
+def is_graph(message: Message) -> bool:
+    """Whether a message is a GraphDef: its first field is a node."""
+    try:
+        first = next(message.fields(), None)
+    except wire.WireError:
+        return False
+    return first is not None and (first.number, first.kind) == (_NODE, wire.LENGTH) and is_node(message.at(first))
 
 
 def read_frozen_graph(path: str | Path) -> FrozenGraph:

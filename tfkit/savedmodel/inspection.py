@@ -68,6 +68,10 @@ class ModelReport:
             },
         }
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: its signatures."""
+        return "".join(each._repr_html_() for graph in self.metagraphs for each in graph.signatures.values())
+
     def _metagraph_dict(self, metagraph: MetaGraph) -> dict[str, Any]:
         asset_sizes = {each.name: each.size_bytes for each in self.assets}
         return {

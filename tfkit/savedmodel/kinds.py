@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tfkit.savedmodel.lazy import Data, Message
 
+_GRAPH_DEF = 2  # of a MetaGraphDef
 _OP_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.>\\/-]*")
 
 
@@ -58,13 +59,29 @@ def check_saved_model(file: Path, message: Message) -> None:
             from tfkit.savedmodel.frozen import describe_frozen_graph
 
             raise describe_frozen_graph(file, message)
-        if any(field.number == 2 for field in message.fields()):
+        if any(field.number == _GRAPH_DEF for field in message.fields()):
             raise _refusal(
                 file,
                 "a MetaGraphDef, the graph of a TensorFlow 1 checkpoint without its weights",
                 f"With the checkpoint's other files beside it: tfkit export {file} --output FOLDER",
             )
     raise ModelError(f"{file} holds no graph: expected a SavedModel", hint=DAMAGED_HINT)
+
+
+def not_a_graph(file: Path, message: Message) -> ModelError:
+    """The error for a file that should be a frozen graph, and is none: says what else it is."""
+    first = next(message.fields(), None)
+    if first is not None and _is_first_of_saved_model(first):
+        return ModelError(
+            f"{file} is a SavedModel: expected a GraphDef",
+            hint="Call it saved_model.pb, with the folders variables and assets beside it.",
+        )
+    if first is not None and first.number == 1 and any(field.number == _GRAPH_DEF for field in message.fields()):
+        return ModelError(
+            f"{file} is a MetaGraphDef, the graph of a TensorFlow 1 checkpoint: expected a GraphDef",
+            hint="Call it PREFIX.meta, with the checkpoint's other files, PREFIX.index and PREFIX.data-*, beside it.",
+        )
+    return ModelError(f"{file} holds no graph: expected a GraphDef", hint=DAMAGED_HINT)
 
 
 def _check_magic(file: Path, data: Data) -> None:

@@ -6,15 +6,16 @@ the text form, ``saved_model.pbtxt``, which protobuf has to parse.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tfkit.eas.structure import default_signature, is_internal
 from tfkit.errors import ModelError, SignatureError, nearest
 from tfkit.savedmodel.files import DAMAGED_HINT, find_model_file, open_message
 from tfkit.savedmodel.kinds import check_saved_model
-from tfkit.savedmodel.lazy import Message
+from tfkit.savedmodel.lazy import ContentError, Message
 from tfkit.savedmodel.signatures import parse_signature
 from tfkit.tensors import SERVE_TAG, Signature
 
@@ -29,6 +30,7 @@ _RESTORE_OP_NAME = 3
 # AssetFileDef; TensorFlow 1 keeps them in a collection, each in a google.protobuf.Any.
 _TENSOR_INFO, _FILENAME = 1, 2
 _ASSETS_COLLECTION, _ANY_LIST, _VALUE, _ANY_VALUE = "saved_model_assets", 5, 1, 2
+_PLAIN = re.compile(r"[^\0\\]+")
 # GraphDef
 _NODE, _LIBRARY, _VERSIONS = 1, 2, 4
 # FunctionDefLibrary, FunctionDef, VersionDef
@@ -191,7 +193,15 @@ def _parse_assets(message: Message) -> tuple[Asset, ...]:
     for name, collection in message.entries(_COLLECTION_DEF):
         if name == _ASSETS_COLLECTION and not found:
             found = [each.child(_ANY_VALUE) for each in collection.child(_ANY_LIST).children(_VALUE)]
-    return tuple(Asset(each.text(_FILENAME), each.child(_TENSOR_INFO).text(1)) for each in found)
+    return tuple(Asset(_inside(each.text(_FILENAME)), each.child(_TENSOR_INFO).text(1)) for each in found)
+
+
+def _inside(filename: str) -> str:
+    """The name of an asset's file, which never leads out of the folder that it is in."""
+    path = PurePosixPath(filename)
+    if path.is_absolute() or ".." in path.parts or not path.parts or not _PLAIN.fullmatch(filename):
+        raise ContentError(f"asset {filename!r} does not lie in the model's folder assets")
+    return filename
 
 
 def _summarize(graph_def: Message) -> GraphSummary:

@@ -22,6 +22,10 @@ class SignatureReport:
     signature: Signature
     notes: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return self.signature._repr_html_()
+
 
 def inspect_signature(
     path: str | Path, *, name: str | None = None, tags: Collection[str] | None = None

@@ -43,12 +43,11 @@ STARTS = [np.array(start, "int32") for start in ([1, 2], [-3, 5], [9, -1])]
 
 @pytest.mark.parametrize("dtype", ["float32", "int64", "bool", "uint32", "float16"])
 def test_parts_are_written(prove: Prove, dtype: str) -> None:
-    """Branches of TensorFlow 1.12 take no uint32."""
     calls = [
         (numbers(size, 4, dtype=dtype), numbers(2, size - 1, dtype=dtype), start.astype("int64"))
         for size, start in zip((4, 3, 4), STARTS, strict=True)
     ]
-    prove(update, *calls, processors=BEFORE_2_4, inside=dtype != "uint32")
+    prove(update, *calls, processors=BEFORE_2_4)
 
 
 def test_single_numbers_are_written(prove: Prove) -> None:

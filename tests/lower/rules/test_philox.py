@@ -27,12 +27,7 @@ def within(tf: Any, sizes: Any, seed: Any) -> Any:
 
 def any_bits(tf: Any, sizes: Any, seed: Any) -> Any:
     draw = tf.random.stateless_uniform
-    return [draw(sizes, seed, None, None, dtype) for dtype in (tf.int32, tf.int64)]
-
-
-def any_unsigned_bits(tf: Any, sizes: Any, seed: Any) -> Any:
-    draw = tf.random.stateless_uniform
-    return [draw(sizes, seed, None, None, dtype) for dtype in (tf.uint32, tf.uint64)]
+    return [draw(sizes, seed, None, None, dtype) for dtype in (tf.int32, tf.int64, tf.uint32, tf.uint64)]
 
 
 def drawn_by_keras(tf: Any, sizes: Any, seed: Any) -> Any:
@@ -47,11 +42,6 @@ def test_numbers_within_limits(prove: Prove) -> None:
 
 def test_any_bits(prove: Prove) -> None:
     prove(any_bits, *CALLS, processors=(OLDEST, "tensorflow_cpu_1.14", "tensorflow_cpu_1.15"))
-
-
-def test_any_unsigned_bits(prove: Prove) -> None:
-    """Branches of 1.12 and 1.14 take none of these dtypes."""
-    prove(any_unsigned_bits, *CALLS, processors=(OLDEST, "tensorflow_cpu_1.14"), inside=False)
 
 
 def test_keras(prove: Prove) -> None:

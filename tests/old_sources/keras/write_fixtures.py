@@ -17,6 +17,7 @@ Needs the old Python that its TensorFlow was made for, in an environment of its 
 What it writes below ``fixtures/keras_VERSION`` or ``fixtures/tf_keras_VERSION``:
 
     NAME.h5          the model of the function ``NAME`` below
+    NAME.keras       the same in the new format, which tf.keras of 2.15 has already
     recorded.json    for each model inputs and outputs, by the names that this Keras has for them, as base64
 
 Models that a version cannot build or run are left out; the script says so. Written for Python 3.6.
@@ -51,6 +52,8 @@ FOLDER = Path(__file__).parent / "fixtures" / NAME
 RANDOM = np.random.RandomState(5)
 BATCHES = (3, 2)
 MODELS = {}
+# Written in the new format as well, from the HDF5 files that are there.
+IN_NEW_FORMAT = ("branches", "activations", "operations", "nested", "text") if NAME == "tf_keras_2.15" else ()
 # Left out where another version writes the same: every kind of model is there of the first and the last.
 LEFT_OUT = {
     "keras_2.2.4": "signal images",
@@ -431,6 +434,9 @@ def main():
             print(NAME, "has no", name + ":", type(error).__name__, str(error).strip().splitlines()[:3])
             if (FOLDER / (name + ".h5")).exists():
                 (FOLDER / (name + ".h5")).unlink()
+    for name in IN_NEW_FORMAT:
+        path = FOLDER / (name + ".h5")
+        k.models.load_model(str(path), compile=False).save(str(path.with_suffix(".keras")))
     versions = {"keras": getattr(k, "__version__", tf.__version__), "tensorflow": tf.__version__}
     file.write_text(json.dumps({**versions, "models": recorded}, indent=1) + "\n")
 

@@ -21,6 +21,7 @@ from tfkit.graph.closure import consumers, needed_by, reached_from
 from tfkit.graph.fold import make_constant
 from tfkit.graph.nodes import Graph, Node, Tensor
 from tfkit.lower.facts import Facts
+from tfkit.savedmodel.signatures import parse_dtype
 from tfkit.tensors import DType, TensorSpec
 
 _OPTIONAL = "PlaceholderWithDefault"
@@ -57,7 +58,7 @@ def fix_values(graph: Graph, values: Mapping[str, Any]) -> None:
     placeholders = {node.name: node for node in graph.nodes.values() if node.op in PLACEHOLDERS}
     for name, value in values.items():
         node = _placeholder(graph, placeholders, name)
-        dtype = DType(node.type_attr("dtype"))
+        dtype = parse_dtype(node.type_attr("dtype"))
         array = _as_array(name, value, dtype)
         shape = declared_shape(node)
         spec = TensorSpec(name, dtype, shape)

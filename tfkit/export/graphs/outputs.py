@@ -16,6 +16,7 @@ from tfkit.graph.closure import consumers, reached_from
 from tfkit.graph.nodes import Graph, Node, Tensor
 from tfkit.lower.facts import Facts
 from tfkit.savedmodel.frozen import NEVER_OUTPUTS
+from tfkit.savedmodel.signatures import parse_dtype
 from tfkit.tensors import DType, Shape
 
 _PIPELINE_END = re.compile(
@@ -25,10 +26,12 @@ _PIPELINE_END = re.compile(
 _LEARNING_OP = re.compile(r"(Resource)?(Sparse)?Apply[A-Z].*|Assign.*|(Resource)?Scatter[A-Z].*")
 _TRAINING_OP = re.compile(
     rf"{_LEARNING_OP.pattern}|.*Summary(V2)?|Save.*|Restore.*|.*Grad(V2|V3)?"
-    r"|Queue.*|.*Dataset(V\d+)?|.*Iterator.*|Assert|Print(V2)?|NoOp|Const"
+    r"|Queue.*|.*Dataset(V\d+)?|.*Iterator.*|Assert|PrintV2|NoOp|Const"
 )
 _TRAINING_SCOPE = re.compile(r"(.*/)?(gradients|save)(_\d+)?/.*")
 _STRUCTURE = frozenset(("Shape", "ShapeN", "Rank", "Size", "Switch", "Merge", "LoopCond", "NextIteration"))
+PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
+_NO_RESULTS = NEVER_OUTPUTS | _STRUCTURE | PLACEHOLDERS | PYTHON
 _LIKELY_OPS = {
     "Softmax": 2, "LogSoftmax": 2, "Sigmoid": 2, "ArgMax": 2, "TopKV2": 2, "TopK": 2, "BiasAdd": 1, "Identity": 1,
     "IdentityN": 1, "Reshape": 1, "NonMaxSuppressionV3": 1,
@@ -41,6 +44,7 @@ _LIKELY_NAME = re.compile(
 # Numbers that training turns: no data, even where the graph does not say that they are single numbers.
 _KNOB_NAME = re.compile(r".*(keep|drop|rate|prob|phase|train|step|momentum|decay).*|(.*/)?lr", re.IGNORECASE)
 _MEASURE_NAME = re.compile(r".*(loss|cost|accuracy|error|metric|cross_entropy|xent).*", re.IGNORECASE)
+_PRINT = "Print"  # hands on what it prints
 _TWO_OUTPUTS = frozenset(("TopK", "TopKV2"))
 _BRANCHES, _FRAME_ENDS = frozenset(("Enter", "RefEnter")), frozenset(("Exit", "RefExit"))
 # By how much a candidate has to be likelier than the next to be taken without asking.
@@ -93,13 +97,17 @@ def rank_outputs(graph: Graph, facts: Facts, losses: Iterable[str] = ()) -> list
 class _Ranking:
     def __init__(self, graph: Graph, facts: Facts, losses: Iterable[str]) -> None:
         self._facts = facts
+        self._batches = _batches(graph, facts)
         self._position = {node: at for at, node in enumerate(graph.nodes.values())}
         self._losses = {graph.nodes[name] for name in losses if name in graph.nodes}
         everything = consumers(graph)
         self._sources = _sources(graph, everything, facts)
+        useless = {
+            node for node, users in everything.items() if _is_training(node) or (node.op == _PRINT and not users)
+        }
         self._taken_by = {
-            node: [user for user in users if not _is_training(user)]
-            for node, users in everything.items() if not _is_training(node)
+            node: [user for user in users if user not in useless]
+            for node, users in everything.items() if node not in useless
         }  # fmt: skip
         for node in _only_learnt_from(everything):
             self._taken_by.pop(node, None)
@@ -125,13 +133,15 @@ class _Ranking:
             likely = self._likely(node, is_result=node in possible, least=least)
             for output in range(2 if node.op in _TWO_OUTPUTS else 1):
                 tensor = node.out(output)
-                found.append(Candidate(tensor, DType(self._facts.dtype(tensor)), self._facts.shape(tensor), likely))
+                found.append(
+                    Candidate(tensor, parse_dtype(self._facts.dtype(tensor)), self._facts.shape(tensor), likely)
+                )
         return sorted(found, key=lambda each: -each.likely)
 
     def _is_possible(self, node: Node) -> bool:
-        if node.op in NEVER_OUTPUTS | _STRUCTURE | PLACEHOLDERS or node in self._inside or is_pipeline_end(node):
+        if node.op in _NO_RESULTS or node in self._inside or is_pipeline_end(node):
             return False
-        dtype = self._facts.dtype(node.out())
+        dtype = parse_dtype(self._facts.dtype(node.out()))
         return dtype not in (DType.INVALID, DType.RESOURCE, DType.VARIANT) and not self._is_measure(node)
 
     def _is_measure(self, node: Node) -> bool:
@@ -162,7 +172,7 @@ class _Ranking:
         likely -= 3 if _MEASURE_NAME.fullmatch(node.name) is not None else 0
         shape = self._facts.shape(node.out())
         if shape:
-            likely += 2 if shape[0] is None else -3
+            likely += 2 if shape[0] in self._batches else -3
         own = self._sources[node]
         if any(other != own and other & own == other for other in least):  # it may know the labels
             likely -= 4
@@ -192,6 +202,12 @@ def _sources(graph: Graph, taken_by: Mapping[Node, list[Node]], facts: Facts) ->
                 sources[user] = found
                 waiting.append(user)
     return sources
+
+
+def _batches(graph: Graph, facts: Facts) -> set[int | None]:
+    """The sizes of batches that the graph's inputs have for good: most often one."""
+    shapes = (facts.shape(node.out()) for node in graph.nodes.values() if node.op in PLACEHOLDERS)
+    return {None, *(shape[0] for shape in shapes if shape is not None and len(shape) > 1)}
 
 
 def _leading_to(ends: set[Node], live: list[Node], taken_by: Mapping[Node, list[Node]]) -> set[Node]:

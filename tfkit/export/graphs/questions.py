@@ -9,6 +9,7 @@ from tfkit.export.graphs.facts import GraphFacts
 from tfkit.export.graphs.outputs import Candidate
 from tfkit.export.names import unique_names
 from tfkit.graph.nodes import Tensor
+from tfkit.savedmodel.signatures import parse_dtype
 from tfkit.tensors import DType, TensorSpec
 
 _SHOWN = 10
@@ -105,14 +106,14 @@ class Questions:
         return f"Fix what no request shall say: {fixed}"
 
     def _usual_value(self, tensor: Tensor) -> str:
-        dtype = DType(self._facts.dtype(tensor))
+        dtype = parse_dtype(self._facts.dtype(tensor))
         if dtype is DType.BOOL:
             return "false"
         name = tensor.node.name.lower()
         return "1.0" if "keep" in name else "0.0" if "drop" in name else "VALUE"
 
     def _spec(self, tensor: Tensor) -> TensorSpec:
-        return TensorSpec(str(tensor), DType(self._facts.dtype(tensor)), self._facts.shape(tensor))
+        return TensorSpec(str(tensor), parse_dtype(self._facts.dtype(tensor)), self._facts.shape(tensor))
 
     def _list(self, tensors: Iterable[Tensor]) -> str:
         return ", ".join(f"{full_name(tensor)} ({tensor.node.op}, {self._spec(tensor)})" for tensor in tensors)

@@ -21,7 +21,7 @@ from tfkit.export.graphs.inputs import (
     settle_defaults,
     switches,
 )
-from tfkit.export.graphs.outputs import Candidate, clear_outputs, is_pipeline_end, rank_outputs
+from tfkit.export.graphs.outputs import PYTHON, Candidate, clear_outputs, is_pipeline_end, rank_outputs
 from tfkit.export.graphs.questions import Questions, full_name, named
 from tfkit.export.names import Port, check_renames, rename_ports
 from tfkit.export.sources.base import SourceOptions
@@ -38,7 +38,6 @@ from tfkit.tensors import DEFAULT_SIGNATURE, PREDICT_METHOD
 # The options that mean something for a graph.
 GRAPH_OPTIONS = ("input_tensors", "output_tensors", "fixed")
 _SHOWN = 10
-_PYTHON = frozenset(("PyFunc", "PyFuncStateless", "EagerPyFunc"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,11 @@ class ServedGraph:
     renamed: dict[str, str] = field(default_factory=dict)
     own_names: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def ends(self) -> list[Node]:
+        """The nodes that give the outputs."""
+        return [tensor.node for each in self.signatures.values() for tensor in each.outputs.values()]
 
 
 def serve_graph(
@@ -259,12 +263,11 @@ class _Shaping:
 
     def _check_calls(self) -> None:
         """Checks that what the outputs need is all there."""
-        roots = [tensor.node for each in self._result.signatures.values() for tensor in each.outputs.values()]
-        for node in needed_by(roots):
-            if node.op in _PYTHON:
+        for node in needed_by(self._result.ends):
+            if node.op in PYTHON:
                 raise ModelError(
                     f"node {node.name!r} ({node.op}) calls Python, which no service can do",
-                    hint="Name an input behind it: --input-tensor NAME=NODE:0",
+                    hint=f"Name what it gives, or a tensor behind it, as an input: --input-tensor NAME={node.name}:0",
                 )
             for called in chosen_functions(node):
                 raise ModelError(f"node {node.name!r} ({node.op}) calls the function {called!r}: it cannot be inlined")

@@ -35,6 +35,11 @@ _HAND_ON = frozenset(("Identity", "Enter", "RefEnter", "Switch", "RefSwitch", "R
 _RESTORE = "RestoreV2"
 _SHOWN = 10
 _STRING = int(DType.STRING)
+_MIXED_HINT = "The .meta file and the others are perhaps of different checkpoints: copy all of one anew."
+_UNSAVED_HINT = (
+    "The saver that wrote the checkpoint leaves variables out that the outputs need: save them as well, with "
+    "tf.train.Saver(tf.global_variables() + tf.local_variables())."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,14 @@ class State:
     init: tuple[Node, ...]
     assets: Mapping[Node, str]
     files: Mapping[str, Path]
+
+    def notes(self, folder: Path) -> tuple[str, ...]:
+        """Which files go with the model that do not lie in its folder, but where the graph says."""
+        return tuple(
+            f"{path} goes with the model, as assets/{name}: a table is filled from it"
+            for name, path in self.files.items()
+            if not path.is_relative_to(folder)
+        )
 
 
 def variables_of(nodes: Iterable[Node]) -> list[Node]:
@@ -145,6 +158,7 @@ class _Restoring:
         self._wanted = {_key(node): node for node in needed if node.op in _VARIABLES | _TABLES}
         self._kept: list[Node] = []
         self._problems: list[str] = []
+        self._unsaved = False
         self.restored: set[str] = set()
 
     def keep(self, actions: Iterable[Node]) -> None:
@@ -175,7 +189,7 @@ class _Restoring:
             more = [f"  and {len(self._problems) - _SHOWN} more"] if len(self._problems) > _SHOWN else []
             raise ModelError(
                 "\n".join(["its variables do not fit its graph:", *(f"  {each}" for each in shown), *more]),
-                hint="The .meta file and the others are perhaps of different checkpoints: copy all of one anew.",
+                hint=_UNSAVED_HINT if self._unsaved else _MIXED_HINT,
             )
         return self._graph.add(Node("restore_variables", "NoOp", controls=self._kept)), path.out()
 
@@ -244,6 +258,7 @@ class _Restoring:
         names = [node.text_attr("shared_name") or node.name for node in variables]
         dtypes = [node.type_attr("dtype") for node in variables]
         for node, name, dtype in zip(variables, names, dtypes, strict=True):
+            self._unsaved |= name not in self._index
             self._check(name, dtype, declared_shape(node), "")
         texts = (
             self._texts("restore_by_name/names", [name.encode() for name in names]),

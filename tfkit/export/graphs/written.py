@@ -56,7 +56,7 @@ class GraphModel:
             state.restore, saver, state.checkpoint, dict(state.assets),
         )  # fmt: skip
         model.prune(pivots=False)
-        _forget_reserved_shapes(model)
+        _forget_notes(model)
         write_graph(model, self, folder, shapes=True)
         if state.restore is not None:
             for ending, path in self.variables.items():
@@ -70,14 +70,21 @@ class GraphModel:
             lambda: run_saved_model(folder, (SERVE_TAG,)),
             renamed=self.served.renamed,
             own_names=self.served.own_names,
-            notes=(*self.notes, *self.served.notes),
+            notes=(*self.notes, *self.served.notes, *state.notes(self.path.parent)),
             versions={"tfkit": __version__},
+            flat=model,
         )
 
 
-def _forget_reserved_shapes(model: FlatModel) -> None:
-    """Drops what old versions noted of the shapes of a batch normalization's last outputs, which new ones deny."""
+def _forget_notes(model: FlatModel) -> None:
+    """Leaves of a graph what would be read of it if it were written: no calls that were inlined, no notes but shapes.
+
+    Old versions noted shapes of a batch normalization's last outputs that new ones deny.
+    """
     for node in model.graph.nodes.values():
+        node.origin = node.pivot = None
+        if any(name[0] == "_" and name != SHAPES for name in node.attrs):
+            node.attrs = {name: value for name, value in node.attrs.items() if name[0] != "_" or name == SHAPES}
         if node.op.startswith("FusedBatchNorm") and SHAPES in node.attrs:
             noted = [as_shape(shape) for shape in node.attrs[SHAPES].list.shape]
             node.attrs = {**node.attrs, SHAPES: shapes_value((*noted[:1], *[None] * (len(noted) - 1)))}

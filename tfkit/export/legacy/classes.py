@@ -99,6 +99,19 @@ LAYERS = frozenset(SAME_IN_KERAS_3) | frozenset({
     "UpSampling2D", "UpSampling3D", "ZeroPadding3D",
 })  # fmt: skip
 
+# Classes that only Keras 3 has (keras/src/layers/__init__.py), as its own files in HDF5 name them.
+NEW_IN_KERAS_3 = frozenset({
+    "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", "AugMix", "AutoContrast",
+    "ContrastLimitedAdaptiveHistogramEqualization", "CutMix", "Equalization", "GroupQueryAttention",
+    "GroupedQueryAttention", "MaxNumBoundingBoxes", "MelSpectrogram", "MixUp", "Pipeline", "RMSNormalization",
+    "RandAugment", "RandomColorDegeneration", "RandomColorJitter", "RandomElasticTransform", "RandomErasing",
+    "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective",
+    "RandomPosterization", "RandomSaturation", "RandomSharpness", "RandomShear", "ReversibleEmbedding",
+    "STFTSpectrogram", "Solarization", "SpectralNormalization",
+})  # fmt: skip
+CLASSES_OF_KERAS_3 = LAYERS | MODELS | NEW_IN_KERAS_3 | {"Lambda"}
+
 # Of tf_keras/src/activations.py, and activation layers by name.
 ACTIVATIONS = ACTIVATIONS_SAME_IN_KERAS_3 | frozenset({
     "hard_sigmoid", "gelu", "swish", "mish", "LeakyReLU", "ReLU", "Softmax", "ELU", "ThresholdedReLU",

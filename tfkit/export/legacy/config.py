@@ -31,6 +31,12 @@ _CUSTOM_HINT = (
     "A file does not hold such classes and functions. Give the Python file that defines them, written for tf-keras, "
     "which is run: --custom-objects FILE.py."
 )
+# The arguments of the function with which multi_gpu_model cuts a batch into slices.
+_OF_SLICES = frozenset({"i", "parts"})
+_SLICES_HINT = (
+    "It looks like a model of multi_gpu_model, which calls another one on slices of the batch: export that one. In the "
+    "Python that saved it: load_model(FILE).layers[-2].save('single.h5')."
+)
 _CODE_HINT = (
     "Such code can do anything that a program can, and runs in the Python that saved it alone. Write it again as a "
     "function that is called as its layer, in a file for --custom-objects FILE.py; or run it with --allow-code, if you "
@@ -87,6 +93,8 @@ def read_config(
     refused = [part for part in parts if not (allow_code if part.is_code else custom_objects)]
     if refused:
         hints = dict.fromkeys(_CODE_HINT if part.is_code else _CUSTOM_HINT for part in refused)
+        if reader.slices_batches:
+            hints = {_SLICES_HINT: None}
         raise ModelError(f"{path} needs code of its author: {list_parts(refused)}", hint="\n".join(hints))
     return found, parts
 
@@ -132,9 +140,11 @@ class _Reader:
 
     Attributes:
         parts: What in it needs code of its author.
+        slices_batches: It is called on slices of a batch, as on several cards.
     """
 
     def __init__(self, path: Path, *, custom_objects: bool, allow_code: bool) -> None:
+        self.slices_batches = False
         self._path = path
         self._functions_given = custom_objects and not allow_code
         self.parts: list[CustomPart] = []
@@ -236,6 +246,7 @@ class _Reader:
         kept = ("name", "trainable", "arguments", *shapes)
         plain = {"output_shape": None, "output_shape_type": "raw"}
         plain |= {key: value for key, value in config.items() if key in kept}
+        self.slices_batches |= set(config.get("arguments") or ()) == _OF_SLICES
         function = config["function"]
         if config.get("function_type") == "function" or self._functions_given:
             name = function if isinstance(function, str) and config.get("function_type") == "function" else owner

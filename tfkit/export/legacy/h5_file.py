@@ -237,6 +237,20 @@ def _step(path: Path, group: Any, name: str, *, of_numbers: bool = False) -> Any
     return found
 
 
+def check_links(path: Path, group: Any) -> None:
+    """Checks that nothing in a group leads to another place or file.
+
+    Raises:
+        ModelError: Something does.
+    """
+    import h5py
+
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            place = f"{group.name.rstrip('/')}/{name}"
+            raise ModelError(f"{path}: {place} is a link to another place or file: Keras writes no such file")
+
+
 def check_dataset(path: Path, dataset: Any) -> None:
     """Checks that a dataset is numbers that lie in its file.
 
@@ -245,8 +259,13 @@ def check_dataset(path: Path, dataset: Any) -> None:
     """
     if dataset.is_virtual or dataset.external:
         raise ModelError(f"{path}: {dataset.name} has its values in another file: Keras writes no such file")
-    if dataset.shape is None or dataset.dtype.kind not in _NUMBER_KINDS:
+    if dataset.shape is None or not (dataset.dtype.kind in _NUMBER_KINDS or _is_short_float(dataset)):
         raise ModelError(f"{path}: {dataset.name} holds {dataset.dtype}: expected numbers")
+
+
+def _is_short_float(dataset: Any) -> bool:
+    """Whether it holds floats that HDF5 has no name for, bfloat16 for one, as Keras 3 writes them."""
+    return dataset.dtype.kind == "V" and dataset.dtype.names is None and "dtype" in dataset.attrs
 
 
 def _sha256(path: Path) -> str:

@@ -71,6 +71,8 @@ def _reason(layer: Layer) -> str:
         return f"computes in {config['dtype']}"
     if "/" in layer.name:
         return "has a name that Keras 3 does not take"
+    if isinstance(config.get("axis"), list | tuple) and len(config["axis"]) != 1:
+        return f"has axis={list(config['axis'])}"
     if _has_arguments(layer.calls):
         return "is called with arguments"
     for key, value in config.items():

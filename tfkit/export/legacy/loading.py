@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfkit.arrays import Array
@@ -13,11 +11,10 @@ from tfkit.export.legacy.h5_file import TOP_LEVEL, H5File, WeightEntry
 from tfkit.export.legacy.layers import old_layers
 from tfkit.export.legacy.library import as_keras_3
 from tfkit.export.legacy.model import import_tf_keras
+from tfkit.export.live.budget import Budget
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
 
-# Beside its weights a model has states of recurrent layers, and it may compute in a wider type than was saved.
-_VARIABLES_FLOOR_BYTES = 64 << 20
-_WIDEST = 2
+_SHOWN = 10
 
 # Makes a layer's weights, as they are in the file, what the layer of today takes.
 _Convert = Callable[[Any, list[Array]], list[Array]]
@@ -41,7 +38,7 @@ def make_in_keras_3(frameworks: Frameworks, file: H5File, config: Mapping[str, A
         ModelError: Keras cannot build it.
     """
     keras = frameworks.keras
-    budget = _Budget(file)
+    budget = Budget(file.path, file.size_bytes)
 
     def zeros(shape: Sequence[int], dtype: Any = None) -> Any:
         budget.spend(tuple(shape), 4)
@@ -90,7 +87,8 @@ def make_in_tf_keras(frameworks: Frameworks, file: H5File, config: Mapping[str, 
     kind = tf_keras.Sequential if config["class_name"] == "Sequential" else tf_keras.Model
 
     def build() -> Any:
-        with _bounded(frameworks.tf, _Budget(file)), SafeModeScope(safe_mode=False):
+        budget = Budget(file.path, file.size_bytes)
+        with budget.kept(frameworks), SafeModeScope(safe_mode=False):
             old = old_layers(frameworks.tf, tf_keras, config, file.keras_version)
             return kind.from_config(dict(config["config"]), custom_objects=old | dict(custom))
 
@@ -111,48 +109,6 @@ def _built(file: H5File, library: str, build: Callable[[], Any]) -> Any:
         ) from error
 
 
-@dataclass(slots=True)
-class _Budget:
-    """How much memory a model may make variables of: what its file has weights for."""
-
-    file: H5File
-    left: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.left = self.file.size_bytes * _WIDEST + _VARIABLES_FLOOR_BYTES
-
-    def spend(self, shape: tuple[int, ...], item_bytes: int) -> None:
-        """Takes a variable off.
-
-        Raises:
-            ModelError: There are not so many weights in the file.
-        """
-        size = item_bytes
-        for dimension in shape:
-            size *= dimension
-        self.left -= size
-        if self.left < 0:
-            raise ModelError(
-                f"{self.file.path}: its configuration asks for a weight of shape {list(shape)}, and all weights in it "
-                f"have {self.file.size_bytes} bytes: Keras writes no such file"
-            )
-
-
-@contextmanager
-def _bounded(tf: Any, budget: _Budget) -> Iterator[None]:
-    """Refuses variables beyond a budget before they are made."""
-
-    def create(make: Callable[..., Any], **arguments: Any) -> Any:
-        shape = arguments.get("shape")
-        if shape is not None:
-            dtype = tf.dtypes.as_dtype(arguments.get("dtype") or "float32")
-            budget.spend(tuple(tf.TensorShape(shape).as_list()), dtype.size)
-        return make(**arguments)
-
-    with tf.variable_creator_scope(create):
-        yield
-
-
 def _land(file: H5File, model: Any, convert: _Convert) -> None:
     """Gives each layer its weights, by its name.
 
@@ -163,15 +119,16 @@ def _land(file: H5File, model: Any, convert: _Convert) -> None:
     own = [each for name in ("_trainable_weights", "_non_trainable_weights") for each in getattr(model, name, ())]
     missing = [name for name, variables in layers.items() if variables and not file.layers.get(name)]
     if missing:
-        raise ModelError(f"{file.path} holds no weights of layer {missing[0]!r}, which has some in its configuration")
+        which = "which has some" if len(missing) == 1 else "which have some"
+        raise ModelError(f"{file.path} holds no weights of {_layers(missing)}, {which} in its configuration")
+    unknown = [name for name, entries in file.layers.items() if entries and name != TOP_LEVEL and name not in layers]
+    if unknown:
+        which = "which is not" if len(unknown) == 1 else "which are not"
+        raise ModelError(f"{file.path} holds weights of {_layers(unknown)}, {which} in its configuration")
     objects = {layer.name: layer for layer in model.layers}
     for name, entries in file.layers.items():
         variables = own if name == TOP_LEVEL else layers.get(name)
-        if variables is None:
-            if not entries:
-                continue
-            raise ModelError(f"{file.path} holds weights of layer {name!r}, which is not in its configuration")
-        if not entries and not variables:
+        if variables is None or (not entries and not variables):
             continue
         if len(entries) != len(variables):
             raise ModelError(
@@ -182,6 +139,12 @@ def _land(file: H5File, model: Any, convert: _Convert) -> None:
         if name != TOP_LEVEL:
             values = _converted(file, objects[name], values, convert)
         _assign(file, name, variables, values)
+
+
+def _layers(names: Sequence[str]) -> str:
+    """Layers for a message, of many the first."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"layer{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:_SHOWN]))}{more}"
 
 
 def _variables(layer: Any) -> list[Any]:

@@ -14,9 +14,10 @@ from tfkit.errors import MissingError, ModelError
 from tfkit.export.live.frameworks import Frameworks, quiet_logs
 from tfkit.export.live.model import ModelOutput, as_array, check_dense
 from tfkit.export.names import Port, is_scope_name, scope_name, unique_names
-from tfkit.tensors import DType, TensorSpec
+from tfkit.tensors import DType, Shape, TensorSpec
 
 _CUDNN_FLAG = "_could_use_gpu_kernel"  # tf_keras/src/layers/rnn/lstm.py, gru.py
+_FUSED_FLAG = "_fused"  # tf_keras/src/layers/normalization/layer_normalization.py
 
 
 def import_tf_keras() -> Any:
@@ -50,13 +51,15 @@ class LegacyModel:
     def __init__(self, frameworks: Frameworks, model: Any) -> None:
         self._tf = frameworks.tf
         self._model = model
+        self._is_open = _learned_its_batch(model)
         names = unique_names(model.input_names)
         self.input_ports = tuple(Port(name) for name in names)
         self.input_specs = tuple(
-            TensorSpec(name, _dtype(tensor, name), tuple(tensor.shape))
+            TensorSpec(name, _dtype(tensor, name), self._shape(tensor))
             for name, tensor in zip(names, model.inputs, strict=True)
         )
-        self.notes: tuple[str, ...] = ()
+        note = "the batch size that the model was built with is left open"
+        self.notes: tuple[str, ...] = (note,) if self._is_open else ()
         self.assumed_dtype = ""
 
     @property
@@ -75,12 +78,12 @@ class LegacyModel:
         Raises:
             ModelError: An output is no dense tensor.
         """
-        with plain_recurrence(self._model):
+        with plain_layers(self._model):
             result = self._model(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
         leaves = self._tf.nest.flatten(result)
         keys = sorted(result) if isinstance(result, Mapping) and len(result) == len(leaves) else None
         names = unique_names(keys or self._model.output_names)
-        shapes = [tuple(each.shape) for each in self._tf.nest.flatten(self._model.outputs)]
+        shapes = [self._shape(each) for each in self._tf.nest.flatten(self._model.outputs)]
         for name, leaf in zip(names, leaves, strict=True):
             check_dense(self._tf, name, leaf)
         return tuple(
@@ -89,6 +92,11 @@ class LegacyModel:
                 zip(names, self._model.output_names, leaves, shapes, strict=True)
             )
         )
+
+    def _shape(self, tensor: Any) -> Shape:
+        """The shape of an input or output, for batches of any size if that of the first call means nothing."""
+        shape = tuple(tensor.shape)
+        return (None, *shape[1:]) if self._is_open and shape else shape
 
     @contextmanager
     def graph_scopes(self) -> Iterator[None]:
@@ -111,20 +119,35 @@ class LegacyModel:
 
 
 @contextmanager
-def plain_recurrence(model: Any) -> Iterator[None]:
-    """Lets LSTMs and GRUs of tf-keras compute as on a CPU, and nothing else, in the block.
+def plain_layers(model: Any) -> Iterator[None]:
+    """Lets layers of tf-keras compute in the plain way, and in no faster one, in the block; the results are the same.
 
-    Otherwise they are traced for cuDNN as well, with gradients, which takes many times as long and gives a graph to
-    match; what a CPU computes is the same.
+    LSTMs and GRUs are otherwise traced for cuDNN as well, with gradients, which takes many times as long and gives a
+    graph to match. A LayerNormalization over several axes becomes nodes that TensorFlow's own optimizer merges wrongly.
     """
-    recurrent = [layer for layer in model._flatten_layers() if getattr(layer, _CUDNN_FLAG, False)]  # noqa: SLF001
-    for layer in recurrent:
-        setattr(layer, _CUDNN_FLAG, False)
+    layers = list(model._flatten_layers())  # noqa: SLF001  # tf-keras has no public way to nested layers
+    changed = [(layer, _CUDNN_FLAG) for layer in layers if getattr(layer, _CUDNN_FLAG, False)]
+    changed += [(layer, _FUSED_FLAG) for layer in layers if _is_fused(layer)]
+    for layer, flag in changed:
+        setattr(layer, flag, False)
     try:
         yield
     finally:
-        for layer in recurrent:
-            setattr(layer, _CUDNN_FLAG, True)
+        for layer, flag in changed:
+            setattr(layer, flag, True)
+
+
+def _is_fused(layer: Any) -> bool:
+    """Whether a layer is a LayerNormalization over several axes, computed as a batch normalization."""
+    normalizes = isinstance(layer, import_tf_keras().layers.LayerNormalization)
+    return normalizes and bool(getattr(layer, _FUSED_FLAG)) and len(layer.axis) > 1
+
+
+def _learned_its_batch(model: Any) -> bool:
+    """Whether the batch size is that of the first call: of a Sequential that nothing else told what it takes."""
+    is_open = isinstance(model, import_tf_keras().Sequential) and not model._has_explicit_input_shape  # noqa: SLF001
+    fixed = any(tuple(tensor.shape)[:1] != (None,) for tensor in model.inputs)
+    return is_open and fixed and not any(getattr(layer, "stateful", False) for layer in model.layers)
 
 
 def _dtype(tensor: Any, port: str) -> DType:

@@ -18,6 +18,10 @@ from tfkit.errors import MissingError, UsageError
 
 _BACKEND = "tensorflow"
 _KERAS_WRAPPER = re.compile(r"Exception encountered when calling (?P<call>.+\(\))\.")
+# What Keras says of weights that do not fit; the line after it says why.
+_NOT_LOADED = re.compile(r"A total of \d+ objects could not be loaded\. Example .* for object (?P<thing><.+>):")
+# The values of a variable, in what Keras says of one.
+_VALUES = re.compile(r", value=\[.*")
 # Terminal colours of Keras, and the places in graphs that TensorFlow puts before its messages.
 _MARKUP = re.compile(r"\x1b\[\d*m|^\{\{[^}]*\}\} ", re.MULTILINE)
 _LONGEST_LINE = 400
@@ -105,6 +109,8 @@ def first_line(error: BaseException) -> str:
     wrapped = _KERAS_WRAPPER.fullmatch(first)
     if wrapped and others:
         line = f"{others[0]} (in {wrapped['call']})"
+    elif (unloaded := _NOT_LOADED.fullmatch(first)) and others:
+        line = f"{_VALUES.sub('>', others[0])} (in {unloaded['thing']})"
     else:  # TensorFlow puts a traceback before what user code raised
         line = others[-1] if first == "in user code:" and others else first
     return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "..."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tfkit.arrays import Array, dtype_of
 from tfkit.errors import ModelError
+from tfkit.export.live.frameworks import first_line
 from tfkit.tensors import Shape
 
 _SAMPLES_HINT = (
@@ -57,6 +58,10 @@ def plan_call(keras: Any, model: Any, samples: Mapping[str, Array]) -> CallPlan:
         ModelError: It is not built, or nothing says what it takes.
     """
     if isinstance(model, keras.Sequential):
+        if not model.layers:
+            raise ModelError(f"model {model.name!r} is a Sequential without layers: there is nothing to export")
+        if not model.built and len(samples) == 1:
+            return _plan_on_sample(model, *samples.items())
         if not model.built:
             raise ModelError(f"model {model.name!r} is not built: what it takes is not known", hint=_SAMPLES_HINT)
         if getattr(model, "inputs", None):
@@ -64,6 +69,18 @@ def plan_call(keras: Any, model: Any, samples: Mapping[str, Array]) -> CallPlan:
     elif hasattr(model, "output_names"):
         return _plan_functional(keras, model)
     return _plan_subclassed(keras, model, samples)
+
+
+def _plan_on_sample(model: Any, sample: tuple[str, Array]) -> CallPlan:
+    """A Sequential model that was never called: called on the sample it knows what it takes, but for the dtype."""
+    name, array = sample
+    try:
+        model(array)
+    except Exception as error:
+        raise ModelError(f"model {model.name!r} fails on the samples that were given: {first_line(error)}") from error
+    plan = _plan_sequential(model)
+    (spec,) = plan.specs
+    return replace(plan, names=(name,), specs=(InputShape(_sample_dtype(model, array), spec.shape),))
 
 
 def _plan_functional(keras: Any, model: Any) -> CallPlan:

@@ -42,14 +42,18 @@ class CustomPart:
         return not self.names
 
 
-def find_custom_parts(config: Any) -> list[CustomPart]:
+def find_custom_parts(config: Any, known: frozenset[str] | None = None) -> list[CustomPart]:
     """Every part of a configuration that is neither Keras's own nor registered in this process.
+
+    Args:
+        config: The configuration.
+        known: Keras's own classes, where a configuration calls them by their names alone, as in HDF5.
 
     >>> find_custom_parts({"module": "my.layers", "class_name": "Wave", "config": {"name": "wave_1"}})
     [CustomPart(text="layer 'wave_1' of class Wave (module my.layers)", names=('Wave',))]
     """
     registered = _registered_names()
-    found = (_custom(part, owner, registered) for part, owner in _serialized_parts(config))
+    found = (_custom(part, owner, registered, known) for part, owner in _serialized_parts(config))
     return list(dict.fromkeys(each for each in found if each is not None))
 
 
@@ -81,7 +85,9 @@ def _serialized_parts(config: Any) -> Iterator[tuple[dict[str, Any], str]]:
             pending.extend((value, owner) for key, value in reversed(item.items()) if key not in _UNUSED_KEYS)
 
 
-def _custom(part: dict[str, Any], owner: str, registered: frozenset[str]) -> CustomPart | None:
+def _custom(
+    part: dict[str, Any], owner: str, registered: frozenset[str], known: frozenset[str] | None
+) -> CustomPart | None:
     """The custom part that a serialized object is; ``None`` for one that Keras has itself."""
     name, module, inner = part["class_name"], part.get("module"), part["config"]
     place = f" in layer {owner!r}" if owner else ""
@@ -94,9 +100,11 @@ def _custom(part: dict[str, Any], owner: str, registered: frozenset[str]) -> Cus
     if set(names) & registered:
         return None
     if name == "function":
-        known = inner in _ACTIVATIONS if module == "builtins" else _is_of_keras(module)
-        return None if known else CustomPart(f"function {inner}{_from(module)}{place}", names or (str(inner),))
-    if "module" not in part or _is_of_keras(module):
+        is_own = inner in _ACTIVATIONS if module == "builtins" else _is_of_keras(module)
+        return None if is_own else CustomPart(f"function {inner}{_from(module)}{place}", names or (str(inner),))
+    if "module" not in part and (known is None or name in known):
+        return None
+    if _is_of_keras(module):
         return None
     if isinstance(inner, dict) and isinstance(inner.get("name"), str):
         return CustomPart(f"layer {owner!r} of class {name}{_from(module)}", names)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +23,10 @@ from tfkit.export.live.keras_config import CustomPart, find_custom_parts, list_p
 
 _CONFIG = "config.json"
 _METADATA = "metadata.json"
-_WEIGHTS = ("model.weights.h5", "model.weights.npz")
+_KERAS_2 = "2."
+WEIGHTS = "model.weights.h5"
+ASSETS = "assets"
+_WEIGHTS = (WEIGHTS, "model.weights.npz")
 _MAX_JSON_BYTES = 256 << 20
 # A file of weights shrinks little; what unpacks to more than this is made to fill the memory.
 _MAX_EXPANSION = 100
@@ -29,8 +34,7 @@ _EXPANSION_FLOOR_BYTES = 1 << 30
 _CHUNK_BYTES = 1 << 20
 _ENCRYPTED_FLAG = 1
 
-_LATER = "This version of tfkit takes .keras files and live Keras models."
-_SAVE_HINT = f"{_LATER} In Python: model = keras.saving.load_model(...), then model.save('model.keras')."
+_EXPECTED = "expected a Keras file (.keras, .h5), a SavedModel, a frozen graph (.pb) or a checkpoint"
 _CUSTOM_HINT = (
     "A file does not hold such classes and functions. Give the Python file that defines them, which is run: "
     "--custom-objects FILE.py. Or load it in Python, where they are, and export the live model:\n"
@@ -51,13 +55,17 @@ class KerasFile:
         path: Where it is.
         sha256: Of the whole file.
         keras_version: The Keras that wrote it; empty if it does not say.
-        custom_parts: What in it needs code of its author.
+        custom_parts: What in it needs code of its author; of Keras 2 that is told by ``legacy.config``.
+        config: Its configuration, where Keras 2 wrote it.
+        weights_bytes: What its weights have in the file.
     """
 
     path: Path
     sha256: str
     keras_version: str
     custom_parts: tuple[CustomPart, ...] = ()
+    config: Any = None
+    weights_bytes: int = 0
 
 
 def read_keras_file(path: Path, *, custom_objects: bool = False, allow_code: bool = False) -> KerasFile:
@@ -78,6 +86,9 @@ def read_keras_file(path: Path, *, custom_objects: bool = False, allow_code: boo
             _check_members(path, archive)
             config = _read_json(path, archive, _CONFIG)
             metadata = _read_json(path, archive, _METADATA)
+            if not (isinstance(config, dict) and isinstance(config.get("class_name"), str) and "config" in config):
+                raise ModelError(f"{path} is damaged: its {_CONFIG} names no model")
+            weights_bytes = sum(each.file_size for each in archive.infolist() if each.filename in _WEIGHTS)
             _read_through(archive)
         sha256 = _sha256(path)
     except PermissionError as error:
@@ -89,10 +100,33 @@ def read_keras_file(path: Path, *, custom_objects: bool = False, allow_code: boo
         ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    version = version if isinstance(version, str) else ""
+    if version.startswith(_KERAS_2):
+        return KerasFile(path, sha256, version, config=config, weights_bytes=weights_bytes)
     custom = find_custom_parts(config)
     refuse_custom_parts(path, custom, custom_objects=custom_objects, allow_code=allow_code)
-    version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
-    return KerasFile(path, sha256, version if isinstance(version, str) else "", tuple(custom))
+    return KerasFile(path, sha256, version, tuple(custom), weights_bytes=weights_bytes)
+
+
+@contextmanager
+def unpacked_weights(path: Path, scratch: Path) -> Iterator[Path | None]:
+    """The HDF5 file in an archive that was checked; ``None`` if its weights are in another format.
+
+    Args:
+        path: The archive, which messages of errors in the block name.
+        scratch: A folder with room for it.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch) as folder, zipfile.ZipFile(path) as archive:
+        if WEIGHTS not in archive.namelist():
+            yield None
+            return
+        weights = Path(archive.extract(WEIGHTS, folder))
+        try:
+            yield weights
+        except ModelError as error:
+            message = error.message.replace(str(weights), f"{path} ({WEIGHTS})")
+            raise type(error)(message, hint=error.hint) from error
 
 
 def refuse_custom_parts(path: Path, parts: Sequence[CustomPart], *, custom_objects: bool, allow_code: bool) -> None:
@@ -111,57 +145,42 @@ def refuse_custom_parts(path: Path, parts: Sequence[CustomPart], *, custom_objec
 def _refuse_other_sources(path: Path) -> None:
     """Raises ``ModelError`` unless the path is a zip archive called ``.keras``."""
     if not path.exists():
-        raise ModelError(f"there is no file {path}: expected a .keras file")
+        raise ModelError(f"there is no file {path}: {_EXPECTED}")
     if path.is_dir():
         raise _describe_folder(path)
     if not path.is_file():
-        raise ModelError(f"{path} is no regular file: expected a .keras file")
+        raise ModelError(f"{path} is no regular file: {_EXPECTED}")
     with path.open("rb") as file:
-        start = file.read(512)
-    if start.startswith(b"PK\x03\x04"):
-        if path.suffix != ".keras":
-            raise ModelError(
-                f"{path} is a zip archive: expected a file whose name ends in .keras",
-                hint="If Keras wrote it, rename it.",
-            )
-        return
-    raise _describe_file(path, start)
+        start = file.read(8)
+    if not start.startswith(b"PK\x03\x04"):
+        raise _describe_file(path, start)
+    if path.suffix != ".keras":
+        raise ModelError(
+            f"{path} is a zip archive: {_EXPECTED}",
+            hint="If Keras wrote it, rename it so that its name ends in .keras.",
+        )
 
 
 def _describe_folder(path: Path) -> ModelError:
     names = {each.name for each in path.iterdir()}
-    if names & {"saved_model.pb", "saved_model.pbtxt"}:
-        return ModelError(
-            f"{path} is a SavedModel already: expected a .keras file",
-            hint=f"It needs no export: tfkit inspect {path}, tfkit serve {path}.",
-        )
     if _CONFIG in names and names & set(_WEIGHTS):
-        return ModelError(f"{path} is an unpacked Keras model: expected a .keras file", hint=_SAVE_HINT)
-    if "checkpoint" in names or any(name.endswith(".index") for name in names):
         return ModelError(
-            f"{path} holds checkpoints, which are weights without a model: expected a .keras file",
-            hint=f"{_LATER} Build the model in Python, restore the weights, and call tfkit.export_model(model, ...).",
+            f"{path} is an unpacked Keras model: {_EXPECTED}",
+            hint=f"Pack it again, without its folder: cd {path} && zip -r ../model.keras .",
         )
-    return ModelError(f"{path} is a folder that holds no model: expected a .keras file")
+    return ModelError(f"{path} is a folder that holds no model: {_EXPECTED}")
 
 
 def _describe_file(path: Path, start: bytes) -> ModelError:
-    expected = "expected a .keras file"
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return ModelError(f"{path} is an HDF5 file, Keras's old format or weights alone: {expected}", hint=_SAVE_HINT)
     if path.suffix == ".index" or ".data-0" in path.name:
         return ModelError(
-            f"{path} is part of a checkpoint, which is weights without a model: {expected}",
-            hint=f"{_LATER} Build the model in Python, restore the weights, and call tfkit.export_model(model, ...).",
+            f"{path} is part of a checkpoint that is not complete: {_EXPECTED}",
+            hint="A checkpoint has an index and data files, with the same beginning of their names: copy all of them.",
         )
-    if path.name in ("saved_model.pb", "saved_model.pbtxt"):
-        return ModelError(f"{path} is a SavedModel already: {expected}", hint=f"Try tfkit inspect {path.parent}")
-    if path.suffix == ".pb":
-        return ModelError(f"{path} is a TensorFlow graph: {expected}", hint=f"{_LATER} Try tfkit inspect {path}")
     if start[4:8] == b"TFL3":
-        return ModelError(f"{path} is a TensorFlow Lite model: {expected}", hint="Export the model it was made from.")
-    came = f"starts with the bytes {start[:8]!r}" if start else "is empty"
-    return ModelError(f"{path} is no Keras model: it {came}, {expected}, which is a zip archive")
+        return ModelError(f"{path} is a TensorFlow Lite model: {_EXPECTED}", hint="Export the model it was made from.")
+    came = f"starts with the bytes {start!r}" if start else "is empty"
+    return ModelError(f"{path} is no model: it {came}; {_EXPECTED}")
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> None:

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tfkit.arrays import Array
-from tfkit.errors import ModelError, UsageError
+from tfkit.errors import ModelError, TfkitError, UsageError
+from tfkit.export.live.budget import Budget
 from tfkit.export.live.frameworks import Frameworks, check_backend, first_line, quiet_logs
 from tfkit.export.live.keras_calls import CallPlan, plan_call
 from tfkit.export.live.keras_file import KerasFile
@@ -136,13 +137,15 @@ def load_model(
         allow_code: Run the code that it holds.
 
     Raises:
-        ModelError: Keras cannot load it.
+        ModelError: Keras cannot load it, or it holds no model.
     """
     try:
-        with quiet_logs():
-            return frameworks.keras.saving.load_model(
+        with quiet_logs(), Budget(file.path, file.weights_bytes).kept(frameworks):
+            model = frameworks.keras.saving.load_model(
                 file.path, custom_objects=custom_objects, compile=False, safe_mode=not allow_code
             )
+    except TfkitError:
+        raise
     except Exception as error:
         wrote = f"Keras {file.keras_version}" if file.keras_version else "an unknown Keras"
         raise ModelError(
@@ -150,6 +153,9 @@ def load_model(
             hint=f"The file was written by {wrote}. If it loads there, save it again, or export it in Python with "
             "tfkit.export_model(model, FOLDER).",
         ) from error
+    if not isinstance(model, frameworks.keras.Model):
+        raise ModelError(f"{file.path} holds a {type(model).__name__}: expected a model")
+    return model
 
 
 def _input_name(index: int, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tfkit.arrays import Array
 from tfkit.errors import ModelError, UsageError
-from tfkit.export.legacy.model import LegacyModel, plain_recurrence
+from tfkit.export.legacy.model import LegacyModel, plain_layers
 from tfkit.export.live.frameworks import Frameworks
 from tfkit.export.live.functions import FunctionModel, function_name, is_function, module_models, sample_spec
 from tfkit.export.live.keras_model import KerasModel
@@ -59,7 +59,7 @@ def _legacy_model(frameworks: Frameworks, model: Any, samples: Mapping[str, Arra
     if known is not None:
 
         def call_as_before(*tensors: Any) -> Any:
-            with plain_recurrence(model):
+            with plain_layers(model):
                 return model(*tensors, training=False)
 
         function = tf.function(call_as_before, input_signature=known)
@@ -69,7 +69,7 @@ def _legacy_model(frameworks: Frameworks, model: Any, samples: Mapping[str, Arra
         specs = {name: sample_spec(frameworks, name, array) for name, array in samples.items()}
 
         def call(**given: Any) -> Any:
-            with plain_recurrence(model):
+            with plain_layers(model):
                 return model(given.pop(first), **given, training=False)
 
         function = tf.function(call).get_concrete_function(**specs)

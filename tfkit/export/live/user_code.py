@@ -189,6 +189,18 @@ def custom_objects(path: Path, file: UserFile | None, parts: Sequence[CustomPart
         yield choose_parts(path, file, parts, own_parts(module))
 
 
+def code_notes(path: Path, file: UserFile | None, *, allow_code: bool) -> tuple[str, ...]:
+    """What a report says of code that was run.
+
+    Args:
+        path: The model's file.
+        file: The user's file; ``None`` if there is none.
+        allow_code: Code that the model's file holds was run.
+    """
+    notes = [f"{file.path} was run: your own code is part of the model"] if file is not None else []
+    return (*notes, *([f"{path.name} holds Python code, which was run: --allow-code"] if allow_code else []))
+
+
 def _registries() -> list[dict[str, Any]]:
     """Where Keras 3 and tf-keras keep what is registered with them."""
     return [

@@ -23,8 +23,9 @@ from tfkit.tensors import Signature
 _SILENT = 4  # onnxruntime's log levels end with "fatal"
 _PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |\S+\.(?:cc|h):\d+ |\S*::\S+\(.*?\)\S* |\[with .*?\] ")
 _VERDICT_HINT = (
-    "tf2onnx converts something in this model to what computes something else; a SavedModel of it is not concerned. "
-    "Allow a small difference with --atol and --rtol, or try another --opset."
+    "What tf2onnx made of something in this model computes something else; or, if it does not pass as a SavedModel "
+    "either, the model itself does. Allow a small difference with --atol and --rtol, or try "
+    "another --opset."
 )
 
 
@@ -60,7 +61,7 @@ class OnnxRuntime:
         except ImportError as error:
             raise MissingError(
                 f"onnxruntime is needed to check an ONNX model, and cannot be imported: {error}",
-                hint="Install onnxruntime; or export with --no-verify, which is recorded.",
+                hint="Install tfkit with its extra onnx; or export with --no-verify, which is recorded.",
             ) from error
         self._signature = signature
         self.version = str(onnxruntime.__version__)

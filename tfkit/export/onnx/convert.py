@@ -75,7 +75,7 @@ class Converter:
             except ImportError as error:
                 raise MissingError(
                     f"tf2onnx and onnx are needed to write ONNX, and cannot be imported: {error}",
-                    hint="Install tfkit with its extra: onnx. `tfkit doctor` says what is installed.",
+                    hint="Install tfkit with its extra onnx. `tfkit doctor` says what is installed.",
                 ) from error
         self._onnx, self._tf2onnx = onnx, tf2onnx
         self._registered = dict(tf_op.create_mapping(opset, []))
@@ -105,6 +105,11 @@ class Converter:
             try:
                 with self._tf.device("/cpu:0"):
                     model = self._convert(graph_def, ends, tables, name)
+            except UnicodeDecodeError as error:
+                raise LoweringError(
+                    f"the model cannot be made an ONNX model: the text {error.object[:20]!r} in it is no UTF-8, as all"
+                    " texts of ONNX are"
+                ) from error
             except Exception as error:
                 raise LoweringError(
                     f"tf2onnx cannot convert the model: {_first_of(problems) or first_line(error)}",
@@ -115,17 +120,16 @@ class Converter:
         return Converted(model, problems)
 
     def _arrange(self, ports: Any, specs: Sequence[TensorSpec]) -> None:
-        """Puts inputs or outputs into the order of the signature; adds what is lost, and shapes that are not told."""
-        found = {port.name: port for port in ports}
+        """Makes inputs or outputs what the signature says: tf2onnx loses some, and what is known of their shapes."""
+        helper = self._onnx.helper
         arranged = []
         for spec in specs:
-            told = found.get(spec.name)
-            if told is None or not told.type.tensor_type.HasField("shape"):
-                dtype = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(NUMPY_DTYPES[spec.dtype]))
-                told = self._onnx.helper.make_tensor_value_info(spec.name, dtype, spec.shape)
-            copy = type(told)()
-            copy.CopyFrom(told)
-            arranged.append(copy)
+            dtype = helper.np_dtype_to_tensor_dtype(np.dtype(NUMPY_DTYPES[spec.dtype]))
+            # No two open sizes get one name, for ONNX takes such for equal.
+            sizes = spec.shape and [
+                f"{spec.name}_{axis}" if size is None else size for axis, size in enumerate(spec.shape)
+            ]
+            arranged.append(helper.make_tensor_value_info(spec.name, dtype, sizes))
         del ports[:]
         ports.extend(arranged)
 

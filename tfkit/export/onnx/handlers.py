@@ -1,8 +1,8 @@
 """What tf2onnx calls instead of its own, for operations that it converts to something else than they are.
 
 Measured with tf2onnx 1.17: it rounds divisions of whole numbers towards zero where TensorFlow rounds down, compares
-whole numbers as floats, which have 24 bits, knows tables of texts and int64 alone, and chooses by products and sums,
-which an infinity on the other side spoils.
+whole numbers as floats, which have 24 bits, knows tables of texts and int64 alone, changes the case of letters that
+TensorFlow leaves, and chooses by products and sums, which an infinity on the other side spoils.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def handlers(tables: Mapping[str, Table], registered: Mapping[str, Any]) -> dict
         "FloorDiv": partial(_floor_div, registered["FloorDiv"]),
         **{op: partial(_compare, registered[op]) for op in _COMPARISONS},
         **{op: partial(_same, registered[op]) for op in ("Equal", "NotEqual")},
+        **{op: partial(_change_case, registered[op]) for op in ("StringLower", "StringUpper")},
     }
     return {op: (handler, []) for op, handler in own.items()}
 
@@ -124,6 +125,15 @@ def _same(otherwise: Any, graph: Any, node: Any, name: str, args: Any) -> None:
         dtypes=dtypes,
         skip_conversion=True,
     )
+
+
+def _change_case(otherwise: Any, graph: Any, node: Any, name: str, args: Any) -> None:
+    """Of the letters of ASCII, which any machine's locale has; ONNX Runtime's own is en_US.UTF-8."""
+    del name, args
+    if node.get_attr_str("encoding"):
+        raise ValueError("ONNX Runtime makes one letter of each, where Unicode has more")
+    _hand_on(otherwise, graph, node)
+    node.set_attr("locale", "C")
 
 
 def _hand_on(registered: Any, graph: Any, node: Any) -> None:

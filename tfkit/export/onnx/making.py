@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from tfkit.export.onnx.target import OnnxTarget
 from tfkit.export.sources.base import PlainModel
 from tfkit.graph.closure import needed_by
 from tfkit.graph.nodes import Tensor
-from tfkit.lower.rewrite import rewrite
+from tfkit.lower.rewrite import Problem, rewrite
 from tfkit.tensors import DType, Signature
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -28,6 +28,7 @@ _MOST_ATTEMPTS = 3
 _SHOWN = 10
 # Of these tf2onnx takes the first for float16.
 _NOT_IN_ONNX = frozenset((DType.BFLOAT16, DType.QINT8, DType.QUINT8, DType.QINT16, DType.QUINT16, DType.QINT32))
+_COMPLEX = frozenset((DType.COMPLEX64, DType.COMPLEX128))
 _NEXT = "Change that layer of the model, or do it before the model: ONNX has no such operation."
 
 
@@ -72,6 +73,7 @@ def make_onnx(plain: PlainModel, converter: Converter, name: str) -> Made:
         ModelError: There is no SavedModel, or a damaged one.
     """
     folder, tags, signature = plain.folder, plain.tags, plain.main
+    _check_ports(signature)
     chosen = next((each for each in plain.chosen if each.name == signature.name), signature.name)
     values = variable_values(folder, tags, [chosen])
     tables = read_tables(folder, tags, chosen)
@@ -81,11 +83,17 @@ def make_onnx(plain: PlainModel, converter: Converter, name: str) -> Made:
         handles = sink(program)
         name_tables(program, handles, tables)
         freeze_all(program, handles, values)
-        applied, refusals = _rewrite(program, OnnxTarget(converter.operations, fails))
+        applied, problems = _rewrite(program, OnnxTarget(converter.operations, fails))
         count_turns(program)
         _check_dtypes(program)
-        converted = _convert(program, converter, tables, signature, name)
-        left = _left(converted, refusals)
+        try:
+            converted = _convert(program, converter, tables, signature, name)
+        except LoweringError as error:
+            known = _unknown(problems)
+            if known:
+                raise LoweringError(_describe(known), hint=_NEXT) from error
+            raise
+        left = _left(converted, {problem.op: problem.refusal for problem in problems})
         if not left or {each.op for each in left} <= fails:
             break
         fails |= {each.op for each in left}
@@ -110,23 +118,36 @@ def onnx_signature(signature: Signature) -> Signature:
     return replace(signature, outputs=tuple(outputs))
 
 
-def _rewrite(program: Program, target: OnnxTarget) -> tuple[dict[str, int], dict[str, str]]:
-    """Rewrites all graphs; what was rewritten how often, and by operation why a rule refused."""
+def _rewrite(program: Program, target: OnnxTarget) -> tuple[dict[str, int], list[Problem]]:
+    """Rewrites all graphs; what was rewritten how often, and what could not be."""
     rules = onnx_rules()
     applied: Counter[str] = Counter()
-    refusals: dict[str, str] = {}
+    problems: list[Problem] = []
     for model in program.models():
         result = rewrite(model, target, rules)
         applied.update(result.applied)
-        refusals.update({problem.op: problem.refusal for problem in result.problems if problem.refusal})
-        for problem in result.problems:
-            if target.is_wrong(problem.op):
+        needed = needed_by(tensor.node for each in model.signatures.values() for tensor in each.outputs.values())
+        names = {node.name for node in needed}
+        problems.extend(problem for problem in result.problems if problem.node in names)  # not of what restores it
+    for problem in problems:
+        if target.is_wrong(problem.op):
+            raise LoweringError(
+                f"the model cannot be made an ONNX model: tf2onnx converts {problem.op} (node {problem.node!r}) to "
+                f"something else, and it cannot be written otherwise: {problem.refusal or 'there is no rule'}",
+                hint=_NEXT,
+            )
+    return dict(applied), problems
+
+
+def _check_ports(signature: Signature) -> None:
+    for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
+        for spec in specs:
+            if spec.dtype in _COMPLEX:
                 raise LoweringError(
-                    f"the model cannot be made an ONNX model: tf2onnx converts {problem.op} (node {problem.node!r}) to "
-                    f"something else, and it cannot be written otherwise: {problem.refusal or 'there is no rule'}",
-                    hint=_NEXT,
+                    f"the model cannot be made an ONNX model: {kind} {spec.name!r} is {spec}, and ONNX has"
+                    " no arithmetic of complex numbers",
+                    hint="Give the model the real and the imaginary part, and let it give both.",
                 )
-    return dict(applied), refusals
 
 
 def _check_dtypes(program: Program) -> None:
@@ -164,12 +185,23 @@ def _left(converted: Converted, refusals: Mapping[str, str]) -> list[_Left]:
 
     found: dict[str, list[str]] = {}
     for node in nodes_of(converted.model.graph):
-        if node.domain not in _DOMAINS or not defs.has(node.op_type, domain=node.domain):
+        known = node.domain in _DOMAINS and defs.has(node.op_type, domain=node.domain)
+        if not known or node.name in converted.problems:
             found.setdefault(node.op_type, []).append(node.name)
-    left = [
+    return _ordered(
         _Left(op, len(names), names[0], refusals.get(op) or converted.problems.get(names[0], ""))
         for op, names in found.items()
-    ]
+    )
+
+
+def _unknown(problems: Sequence[Problem]) -> list[_Left]:
+    """What tf2onnx was not expected to convert, the most frequent first."""
+    counts = Counter(problem.op for problem in problems)
+    first = {problem.op: problem for problem in reversed(problems)}
+    return _ordered(_Left(op, count, first[op].node, first[op].refusal) for op, count in counts.items())
+
+
+def _ordered(left: Iterable[_Left]) -> list[_Left]:
     return sorted(left, key=lambda each: (-each.count, each.op))
 
 
@@ -180,5 +212,5 @@ def _describe(left: list[_Left]) -> str:
         why = f"; it cannot be written otherwise: {each.refusal}" if each.refusal else ""
         lines.append(f"  {each.op}, node {each.node!r}{more}{why}")
     if len(left) > _SHOWN:
-        lines.append(f"  and {len(left) - _SHOWN} more operations")
+        lines.append(f"  and {', '.join(each.op for each in left[_SHOWN:])}")
     return "\n".join(lines)

@@ -20,7 +20,7 @@ from tfkit.export.onnx.convert import Converter
 from tfkit.export.onnx.files import check_file, publish, save_evidence, save_metadata, save_model
 from tfkit.export.onnx.making import make_onnx, onnx_signature
 from tfkit.export.onnx.report import OnnxReport
-from tfkit.export.onnx.target import check_opset
+from tfkit.export.onnx.target import check_installed, check_opset
 from tfkit.export.report import SelfCheck
 from tfkit.export.selfcheck import Given
 from tfkit.export.sources.base import PlainModel, SourceOptions
@@ -78,6 +78,7 @@ def export_onnx(
     """
     started = time.monotonic()
     opset = check_opset(opset)
+    check_installed(verify=verify)
     given = Given.read(inputs, seed)
     limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))
     source = open_source(model, SourceOptions.read(given.arrays, **options))

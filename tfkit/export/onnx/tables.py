@@ -16,13 +16,17 @@ from tfkit.graph.closure import needed_by
 from tfkit.graph.nodes import Node, Tensor
 from tfkit.lower.signatures import ChosenSignature, read_chosen
 
-_TABLES = frozenset(("HashTableV2", "AnonymousHashTable"))
-_MUTABLE = frozenset(
+_TABLES = frozenset(
+    ("HashTableV2", "AnonymousHashTable", "MutableHashTableV2", "AnonymousMutableHashTable")
+)  # fmt: skip
+# Their contents are told with all that is free in them, or are no single values.
+_OTHERS = frozenset(
     f"{anonymous}{kind}{version}"
-    for kind in ("MutableHashTable", "MutableHashTableOfTensors", "MutableDenseHashTable")
+    for kind in ("MutableHashTableOfTensors", "MutableDenseHashTable")
     for anonymous, version in (("", "V2"), ("Anonymous", ""))
 )
 _EXPORT = "LookupTableExportV2"
+_CHANGES = frozenset(("LookupTableInsertV2", "LookupTableRemoveV2", "LookupTableImportV2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,24 @@ def name_tables(program: Program, handles: Handles, tables: Mapping[str, Table])
     """Gives each table its node's name, by which its contents are found where it is asked.
 
     Raises:
-        LoweringError: A table can be changed while the model runs.
+        LoweringError: The model changes a table when it runs, or has one whose contents cannot become constants.
     """
     for model in program.models():
-        for node in model.graph.nodes.values():
-            if node.op in _MUTABLE:
-                raise LoweringError(
-                    f"the model cannot be made an ONNX model: table {node.name!r} ({node.op}) can be changed while the "
-                    "model runs",
-                    hint="Make it a tf.lookup.StaticHashTable, whose contents become constants.",
-                )
+        needed = needed_by(tensor.node for each in model.signatures.values() for tensor in each.outputs.values())
+        for node in needed:
+            if node.op in _OTHERS:
+                raise _refused(f"table {node.name!r} ({node.op}) can be changed while the model runs")
+            if node.op in _CHANGES:
+                raise _refused(f"node {node.name!r} ({node.op}) changes a table while the model runs")
             name = handles.name(node)
             if node.op in _TABLES and name in tables:
                 kept = {key: node.attrs[key] for key in ("key_dtype", "value_dtype")}
                 node.op, node.attrs = "HashTableV2", {**kept, "shared_name": text_value(name)}
+
+
+def _refused(why: str) -> LoweringError:
+    return LoweringError(
+        f"the model cannot be made an ONNX model: {why}",
+        hint="Make it a tf.lookup.StaticHashTable, or export a signature that only looks up in a MutableHashTable: "
+        "what is in such tables becomes constants.",
+    )

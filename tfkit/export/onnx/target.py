@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from importlib.util import find_spec
 
-from tfkit.errors import UsageError
+from tfkit.errors import MissingError, UsageError
 from tfkit.graph.nodes import Node
 from tfkit.lower.target import Misfit, Target
 from tfkit.processors.catalogue import INSTALLED
@@ -44,6 +45,25 @@ def check_opset(opset: int | None) -> int:
             hint=f"Leave --opset out: {NEWEST_OPSET} is written then, which every ONNX Runtime since 1.14 runs.",
         )
     return opset
+
+
+def check_installed(*, verify: bool) -> None:
+    """Checks that what converts a model is here, and what runs the result, before anything is read or traced.
+
+    Args:
+        verify: Whether the result will be run.
+
+    Raises:
+        MissingError: Something is not.
+    """
+    wanted = ("tf2onnx", "onnx", "onnxruntime") if verify else ("tf2onnx", "onnx")
+    missing = [name for name in wanted if find_spec(name) is None]
+    if missing:
+        raise MissingError(
+            f"what exports to ONNX is not installed: {', '.join(missing)}",
+            hint="Install tfkit with its extra onnx: python -m pip install '.[onnx]' in a clone of tfkit."
+            + (" Without onnxruntime: --no-verify, which is recorded." if missing == ["onnxruntime"] else ""),
+        )
 
 
 class OnnxTarget(Target):

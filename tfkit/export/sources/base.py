@@ -21,6 +21,7 @@ from tfkit.export.selfcheck import Given, draw_samples
 from tfkit.export.shapes import check_input_shapes
 from tfkit.graph.domains import input_domains
 from tfkit.inputs.samples import SampleMaker
+from tfkit.lower.flat import FlatModel
 from tfkit.lower.signatures import ChosenSignature
 from tfkit.savedmodel.signatures import check_dense
 from tfkit.tensors import DEFAULT_SIGNATURE, SERVE_TAG, Shape, Signature
@@ -142,6 +143,7 @@ class PlainModel:
         own_names: New names of the inputs by the source's own, by which samples may be given.
         notes: What the user should know.
         versions: Versions of what wrote it.
+        flat: The same as a graph, where it was made of one; otherwise it is read from the folder.
     """
 
     folder: Path
@@ -153,6 +155,7 @@ class PlainModel:
     own_names: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    flat: FlatModel | None = None
 
     @property
     def main(self) -> Signature:

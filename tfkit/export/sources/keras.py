@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tfkit.errors import UsageError
 from tfkit.export.live.frameworks import import_frameworks
-from tfkit.export.live.keras_file import KerasFile, read_keras_file
+from tfkit.export.live.keras_file import KerasFile, read_keras_file, unpacked_weights
 from tfkit.export.live.keras_model import KerasModel, load_model
-from tfkit.export.live.user_code import UserFile, custom_objects
+from tfkit.export.live.user_code import UserFile, code_notes, custom_objects
 from tfkit.export.report import Source
 from tfkit.export.sources.base import PlainModel, SourceOptions
+from tfkit.export.sources.keras_2 import Keras2Source
 from tfkit.export.sources.traced import write_traced
+from tfkit.export.weights.keras_h5 import check_h5_weights
 
 KERAS_SUFFIX = ".keras"
 
@@ -32,17 +34,23 @@ class KerasSource:
     custom: UserFile | None
 
     @classmethod
-    def read(cls, path: Path, options: SourceOptions) -> KerasSource:
+    def read(cls, path: Path, options: SourceOptions) -> KerasSource | Keras2Source:
         """Checks a file, and the one that defines what it needs; runs nothing.
+
+        Returns:
+            The file as a source; one of Keras 2 is read as that Keras means it.
 
         Raises:
             ModelError: It is no model, is damaged, or needs code of its author that is not given.
             UsageError: An option is given that means nothing for it.
             InputError: The user's file is no Python.
         """
-        options.allow("a .keras file", "custom_objects", "allow_code")
+        options.allow("a .keras file", "input_shapes", "custom_objects", "allow_code")
         custom = None if options.custom_objects is None else UserFile.read(options.custom_objects, "--custom-objects")
         file = read_keras_file(path, custom_objects=custom is not None, allow_code=options.allow_code)
+        if file.config is not None:
+            return Keras2Source.read(file, options, custom)
+        options.allow("a .keras file", "custom_objects", "allow_code")
         if options.allow_code and not any(part.is_code for part in file.custom_parts):
             raise UsageError(f"--allow-code means nothing for {path}: it holds no Python code")
         if custom is not None and all(part.is_code for part in file.custom_parts):
@@ -62,17 +70,13 @@ class KerasSource:
             SignatureError: A rename does not fit it.
             UsageError: It does not say what it takes.
         """
+        with unpacked_weights(self.file.path, folder) as weights:
+            if weights is not None:
+                check_h5_weights(weights)
         frameworks = import_frameworks()  # before the user's file imports Keras, on whatever backend
         with custom_objects(self.file.path, self.custom, self.file.custom_parts) as custom:
             live = load_model(frameworks, self.file, custom, allow_code=self.options.allow_code)
             model = KerasModel(frameworks, live, self.options.arrays)
             plain = write_traced(frameworks, model, folder, self.options)
-        return replace(plain, notes=(*self._notes(), *plain.notes))
-
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if self.custom is not None:
-            notes.append(f"{self.custom.path} was run: your own code is part of the model")
-        if self.options.allow_code:
-            notes.append(f"{self.file.path.name} holds Python code, which was run: --allow-code")
-        return tuple(notes)
+        notes = code_notes(self.file.path, self.custom, allow_code=self.options.allow_code)
+        return replace(plain, notes=(*notes, *plain.notes))

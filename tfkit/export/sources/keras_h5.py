@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfkit import __version__
 from tfkit.errors import ModelError, UsageError
-from tfkit.export.legacy.classes import CONVOLUTIONS
+from tfkit.export.legacy.classes import CLASSES_OF_KERAS_3, CONVOLUTIONS
 from tfkit.export.legacy.config import read_config, walk
 from tfkit.export.legacy.h5_file import H5File, read_h5
 from tfkit.export.legacy.library import reason_for_legacy
@@ -22,7 +21,7 @@ from tfkit.export.live.keras_config import CustomPart, find_custom_parts
 from tfkit.export.live.keras_file import KerasFile, refuse_custom_parts
 from tfkit.export.live.keras_model import KerasModel, load_model
 from tfkit.export.live.model import LiveModel
-from tfkit.export.live.user_code import UserFile, choose_parts, own_parts
+from tfkit.export.live.user_code import UserFile, code_notes, custom_objects
 from tfkit.export.report import Source
 from tfkit.export.sources.base import PlainModel, SourceOptions
 from tfkit.export.sources.traced import write_traced
@@ -92,7 +91,7 @@ class KerasH5Source:
     def _read_new(cls, file: H5File, options: SourceOptions, custom: UserFile | None) -> KerasH5Source:
         """A file that Keras 3 wrote in the old format: what it names is what Keras 3 means by it."""
         options.allow(f"a file of Keras {file.keras_version}", "custom_objects", "allow_code")
-        parts = find_custom_parts(file.config)
+        parts = find_custom_parts(file.config, CLASSES_OF_KERAS_3)
         refuse_custom_parts(file.path, parts, custom_objects=custom is not None, allow_code=options.allow_code)
         return cls(file, {}, "", options, tuple(parts), custom)
 
@@ -108,32 +107,20 @@ class KerasH5Source:
             SignatureError: A rename does not fit it.
         """
         frameworks = import_frameworks()
-        with self._custom_objects() as objects:
+        if self.reason:
+            import_tf_keras()  # before the user's file does, which then registers what it has with it
+        with custom_objects(self.file.path, self.custom, self.parts) as objects:
             model, library, version = self._load(frameworks, objects)
             plain = write_traced(frameworks, model, folder, self.options)
         return replace(
             plain,
-            notes=(*self._notes(library, version), *plain.notes),
+            notes=(
+                f"loaded with {library} {version}" + (f": {self.reason}" if self.reason else ""),
+                *code_notes(self.file.path, self.custom, allow_code=self.options.allow_code),
+                *plain.notes,
+            ),
             versions={"tfkit": __version__, library: version, "tensorflow": frameworks.tf.__version__},
         )
-
-    @contextmanager
-    def _custom_objects(self) -> Iterator[dict[str, Any]]:
-        if self.custom is None:
-            yield {}
-            return
-        if self.reason:
-            import_tf_keras()  # before the user's file does, which then registers what it has with it
-        with self.custom.running() as module:
-            yield choose_parts(self.file.path, self.custom, self.parts, own_parts(module))
-
-    def _notes(self, library: str, version: str) -> tuple[str, ...]:
-        notes = [f"loaded with {library} {version}" + (f": {self.reason}" if self.reason else "")]
-        if self.custom is not None:
-            notes.append(f"{self.custom.path} was run: your own code is part of the model")
-        if self.options.allow_code:
-            notes.append(f"{self.file.path.name} holds Python code, which was run: --allow-code")
-        return tuple(notes)
 
     def _load(self, frameworks: Frameworks, objects: Mapping[str, Any]) -> tuple[LiveModel, str, str]:
         """The live model, and the library that it is in."""
@@ -143,7 +130,8 @@ class KerasH5Source:
         if self.config:
             model = build_in_keras_3(frameworks, self.file, self.config)
         else:
-            file = KerasFile(self.file.path, self.file.sha256, self.file.keras_version, self.parts)
+            size = self.file.size_bytes
+            file = KerasFile(self.file.path, self.file.sha256, self.file.keras_version, self.parts, weights_bytes=size)
             model = load_model(frameworks, file, objects, allow_code=self.options.allow_code)
         return KerasModel(frameworks, model, self.options.arrays), "keras", frameworks.keras.__version__
 

@@ -17,8 +17,10 @@ from tfkit.export.report import Source
 from tfkit.export.sources.base import Answer, PlainModel, SourceOptions
 from tfkit.lower.signatures import ChosenSignature, SignaturePart
 from tfkit.runtime import Runtime
+from tfkit.savedmodel.checkpoint import check_variables
+from tfkit.savedmodel.devices import copy_without_devices, find_other_job
 from tfkit.savedmodel.files import find_model_file
-from tfkit.savedmodel.reader import find_metagraph, find_signature, read_metagraphs
+from tfkit.savedmodel.reader import MetaGraph, find_metagraph, find_signature, read_metagraphs
 from tfkit.tensors import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 
@@ -43,7 +45,7 @@ class SavedModelSource:
         """Reads the signatures, and finds out which are wanted.
 
         Raises:
-            ModelError: There is no SavedModel, or a damaged one, or none with these tags.
+            ModelError: There is no SavedModel, or a damaged one, or none with these tags, or files of it are missing.
             SignatureError: It has no such signature, input or output, or two would be called the same.
             UsageError: An option is given that means nothing for it.
         """
@@ -54,7 +56,10 @@ class SavedModelSource:
             raise ModelError(f"{path} has no signature: there is nothing to ask it")
         chosen = _choose(known, options)
         signatures = {each.name: _as_one(each, known) for each in chosen}
-        return cls(find_model_file(path).parent, metagraph.tags, signatures, chosen)
+        folder = find_model_file(path).parent
+        check_variables(folder, needed=bool(metagraph.restore_op))
+        _check_assets(folder, metagraph)
+        return cls(folder, metagraph.tags, signatures, chosen)
 
     def describe(self) -> Source:
         """What it is, for the report."""
@@ -62,8 +67,14 @@ class SavedModelSource:
             return Source("SavedModel", self.path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
     def write(self, folder: Path) -> PlainModel:
-        """Itself: there is nothing to write."""
-        del folder
+        """Itself: there is nothing to write, unless it runs on machines that are not here."""
+        path = self.path
+        notes: tuple[str, ...] = ()
+        if job := find_other_job(self.path):
+            path = folder / "here"  # a folder of its own: it is not what the installed TensorFlow would have written
+            path.mkdir()
+            copy_without_devices(self.path, path)
+            notes = (f"its graph names devices of other machines ({job}): it was exported without",)
         renamed = {
             old: new
             for each in self.chosen
@@ -71,14 +82,25 @@ class SavedModelSource:
             for old, new in (*part.inputs.items(), *part.outputs.items())
         }
         return PlainModel(
-            self.path,
+            path,
             self.signatures,
-            lambda: run_saved_model(self.path, self.tags, self.chosen),
+            lambda: run_saved_model(path, self.tags, self.chosen),
             self.tags,
             self.chosen,
             renamed={old: new for old, new in renamed.items() if old != new},
+            notes=notes,
             versions={"tfkit": __version__},
         )
+
+
+def _check_assets(folder: Path, metagraph: MetaGraph) -> None:
+    for asset in metagraph.assets:
+        file = folder / "assets" / asset.filename
+        if not file.is_file():
+            raise ModelError(
+                f"{file} is missing: the graph reads it when it is loaded",
+                hint="Copy the whole folder again, assets/ with all its files, or export the model again.",
+            )
 
 
 def _choose(known: Mapping[str, Signature], options: SourceOptions) -> tuple[ChosenSignature, ...]:

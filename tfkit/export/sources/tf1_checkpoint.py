@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from tfkit import proto
 from tfkit.eas.structure import is_internal
 from tfkit.errors import ModelError
+from tfkit.export.graphs.reading import graph_source, parse_graph
 from tfkit.export.graphs.serving import GRAPH_OPTIONS, Ends, naming, serve_graph
 from tfkit.export.graphs.state import gather_state, variables_of
 from tfkit.export.graphs.written import GraphModel
 from tfkit.export.report import Source
 from tfkit.export.sources.base import PlainModel, SourceOptions
 from tfkit.graph.closure import needed_by
-from tfkit.savedmodel.checkpoint import Variable, check_complete, read_index
+from tfkit.savedmodel.checkpoint import Variable, read_index
 from tfkit.savedmodel.checkpoint_files import CheckpointFiles
-from tfkit.savedmodel.files import DAMAGED_HINT, map_file
+from tfkit.savedmodel.files import DAMAGED_HINT, is_text, map_file
+from tfkit.savedmodel.text import parse_text
 
 # Collections of TensorFlow 1 (tf.GraphKeys), each a list of the names of nodes or tensors.
 _LOSSES, _UPDATES, _TRAIN, _ASSETS = "losses", "update_ops", "train_op", "asset_filepaths"
@@ -33,12 +31,10 @@ class Tf1Checkpoint:
 
     Attributes:
         files: Where it is.
-        sha256: Of the graph's file.
         model: What it becomes.
     """
 
     files: CheckpointFiles
-    sha256: str
     model: GraphModel
 
     @classmethod
@@ -51,9 +47,7 @@ class Tf1Checkpoint:
             UsageError: An option means nothing here.
         """
         options.allow("a TensorFlow 1 checkpoint", *GRAPH_OPTIONS)
-        with map_file(files.meta) as data:
-            content = data[:]
-        metagraph = _parse(files.meta, content)
+        metagraph = _read_graph(files.meta)
         with naming(files.meta):
             served = serve_graph(
                 metagraph.graph_def,
@@ -63,11 +57,10 @@ class Tf1Checkpoint:
                 losses=_collection(metagraph, _LOSSES),
                 training=[*_collection(metagraph, _UPDATES), *_collection(metagraph, _TRAIN)],
             )
-            roots = [tensor.node for each in served.signatures.values() for tensor in each.outputs.values()]
-            index = _read_variables(files) if variables_of(needed_by(roots)) or files.index.exists() else {}
+            index = _read_variables(files) if variables_of(needed_by(served.ends)) or files.index.exists() else {}
             state = gather_state(
                 served.graph,
-                roots,
+                served.ends,
                 restore_op=metagraph.saver_def.restore_op_name.partition(":")[0],
                 asset_paths=_collection(metagraph, _ASSETS),
                 folder=files.folder,
@@ -76,24 +69,21 @@ class Tf1Checkpoint:
         model = GraphModel(
             files.meta, served, state, files.parts(), metagraph.meta_info_def.tensorflow_version, (files.note,)
         )
-        return cls(files, hashlib.sha256(content).hexdigest(), model)
+        return cls(files, model)
 
     def describe(self) -> Source:
         """What it is, for the report."""
-        return Source("TensorFlow 1 checkpoint", self.files.stem or self.files.folder.name, self.sha256)
+        return graph_source("TensorFlow 1 checkpoint", self.files.stem or self.files.folder.name, self.files.meta)
 
     def write(self, folder: Path) -> PlainModel:
         """Writes it as a SavedModel."""
         return self.model.write(folder)
 
 
-def _parse(file: Path, content: bytes) -> Any:
-    try:
-        metagraph = proto.message("tensorflow.MetaGraphDef").FromString(content)
-    except DecodeError as error:
-        raise ModelError(
-            f"{file} ({len(content)} bytes) is no MetaGraphDef, or a damaged one: {error}", hint=DAMAGED_HINT
-        ) from None
+def _read_graph(file: Path) -> Any:
+    """The ``MetaGraphDef`` that a saver writes, or that ``export_meta_graph(..., as_text=True)`` does."""
+    with map_file(file) as data:
+        metagraph = parse_graph("MetaGraphDef", file, parse_text(file, data[:]) if is_text(data) else data)
     if not metagraph.graph_def.node:
         raise ModelError(f"{file} holds no graph: expected the MetaGraphDef that a saver writes", hint=DAMAGED_HINT)
     return metagraph
@@ -101,14 +91,12 @@ def _parse(file: Path, content: bytes) -> Any:
 
 def _read_variables(files: CheckpointFiles) -> Mapping[str, Variable]:
     """What the checkpoint holds; all of its shards are there."""
-    if not files.index.exists() and Path(files.prefix).is_file():
+    if not files.index.exists() and (first := files.first_format()) is not None:
         raise ModelError(
-            f"{files.prefix} is a checkpoint of the first format, which SavedModels cannot hold",
-            hint="Restore it with TensorFlow 1 and save it with tf.train.Saver(write_version=SaverDef.V2).",
+            f"{first} is a checkpoint of the first format (V1), which SavedModels cannot hold",
+            hint="Restore it in TensorFlow 1 and save it in the second: tf.train.Saver().save(session, PREFIX).",
         )
-    variables = read_index(files.prefix)
-    check_complete(files.prefix)
-    return {variable.name: variable for variable in variables}
+    return {variable.name: variable for variable in read_index(files.prefix, complete=True)}
 
 
 def _collection(metagraph: Any, name: str) -> list[str]:

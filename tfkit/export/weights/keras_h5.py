@@ -17,7 +17,7 @@ from typing import Any
 from tfkit.arrays import Array
 from tfkit.errors import ModelError
 from tfkit.export.legacy.cudnn import from_cudnn
-from tfkit.export.legacy.h5_file import TOP_LEVEL, H5File, WeightEntry, check_dataset, opened_h5
+from tfkit.export.legacy.h5_file import TOP_LEVEL, H5File, WeightEntry, check_dataset, check_links, opened_h5
 from tfkit.export.live.frameworks import first_line, quiet_logs
 from tfkit.export.live.objects import is_legacy_model
 from tfkit.export.weights.landing import Landing, assign, layer_weights, shown, variable_name
@@ -54,6 +54,15 @@ def check_new_layout(path: Path) -> None:
     """
     if not _all_datasets(path):
         raise ModelError(f"{path} holds no weights: expected a file of Keras's save_weights")
+
+
+def check_h5_weights(path: Path) -> None:
+    """Checks what the weights inside a ``.keras`` file declare, of which there may be none; reads none.
+
+    Raises:
+        ModelError: The file is damaged, or holds something that no Keras writes.
+    """
+    _datasets(path)
 
 
 def load_new_layout(model: Any, path: Path, scratch: Path) -> None:
@@ -225,13 +234,16 @@ def _datasets(path: Path) -> dict[str, _Shape]:
     def visit(name: str, thing: Any) -> None:
         nonlocal size
         place = name.replace("\\", "/").replace("_layer_checkpoint_dependencies", "layers")
+        if isinstance(thing, h5py.Group):
+            check_links(path, thing)
         if isinstance(thing, h5py.Dataset) and place.partition("/")[0] not in _TRAINING:
             check_dataset(path, thing)
             size += math.prod(thing.shape) * thing.dtype.itemsize
             found[place] = tuple(thing.shape)
 
     with opened_h5(path) as file:
-        file.visititems(visit)  # each object once, and no links that lead out of the file
+        visit("", file)
+        file.visititems(visit)  # each object once
     if size > max(_MAX_EXPANSION * path.stat().st_size, _EXPANSION_FLOOR_BYTES):
         raise ModelError(
             f"{path} has {path.stat().st_size} bytes and declares weights of {size}: Keras writes no such file"

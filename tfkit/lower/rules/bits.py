@@ -80,6 +80,17 @@ def divide(edit: Edit) -> None:
     edit.become_identity(_bitcast(edit, quotient if is_quotient else remainder, dtype))
 
 
+@rule("Switch", makes="itself for signed integers of the same bits", wanted=_has_no_kernel)
+def branch(edit: Edit) -> None:
+    """Takes the integers for signed ones; each side is handed over by itself, for one of them is dead."""
+    data, taken = edit.node.inputs
+    dtype = edit.dtype(data)
+    signed = _SIGNED[dtype]
+    edit.become_identity(data)  # what waits for the node waits for no side
+    switch = edit.add("Switch", (_bitcast(edit, edit.node.out(), signed), taken), T=signed).node
+    edit.hand_over([_bitcast(edit, side, dtype) for side in switch.outs(2)])
+
+
 def _compute(edit: Edit, convert: Callable[[Edit, Tensor], Tensor]) -> None:
     """Lets the node give what it gave, computed with signed integers that a conversion makes, and makes undone."""
     op = edit.target.op(edit.node.op)
