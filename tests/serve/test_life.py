@@ -201,7 +201,11 @@ def test_a_second_signal_does_not_wait() -> None:
 def test_a_signal_while_loading_ends_it(tmp_path: Path) -> None:
     path = warm_up_file(tmp_path, rounds(20_000))
     with Server(slow_model(), "--warm-up", path, wait=False) as server:
-        time.sleep(1.5)
+        maps = Path(f"/proc/{server.process.pid}/maps")
+        deadline = time.monotonic() + 60
+        while "libtensorflow_cc" not in maps.read_text():  # it is at work, and its handlers are set
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         began = time.monotonic()
         assert server.stop() in (0, 130)
         assert time.monotonic() - began < 5
