@@ -267,8 +267,13 @@ def _install(processors: Sequence[str]) -> None:
             install_runtime(name, progress=progress)
 
 
-def prepare_process() -> None:
-    """Makes signals that end it clean up as Ctrl-C does, and TensorFlow silent and blind to cards: it needs none."""
+def prepare_process(*, cards: bool = False) -> None:
+    """Makes signals that end it clean up as Ctrl-C does, and TensorFlow silent.
+
+    Args:
+        cards: Whether TensorFlow may see GPUs: where runtimes that this process starts are to use them. It then leaves
+            them the memory that it does not need itself.
+    """
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
@@ -278,7 +283,10 @@ def prepare_process() -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores one
             signal.signal(number, interrupt)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    if cards:
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 
 def _print_report(report: ExportReport) -> None:

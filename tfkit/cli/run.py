@@ -49,7 +49,7 @@ def run(
         return
     if recipe is None:
         raise UsageError("no recipe is given", hint="tfkit run RECIPE.toml")
-    prepare_process()
+    prepare_process(cards=True)
     try:
         if install:
             _install(recipe)

@@ -132,7 +132,7 @@ def _verify(model: Path, reference: Path | None, signature: str | None, options:
     from tfkit.cli.output import note
     from tfkit.compat.verify import verify_model
 
-    with _opened(reference, model, signature) as (source, name):
+    with _opened(reference, model, signature, options["device"]) as (source, name):
         return verify_model(
             model,
             reference=source,
@@ -165,7 +165,7 @@ def _install(names: Sequence[str]) -> None:
 
 @contextmanager
 def _opened(
-    reference: Path | None, model: Path, signature: str | None
+    reference: Path | None, model: Path, signature: str | None, device: str
 ) -> Iterator[tuple[Path | Runner | None, str | None]]:
     """A source as what answers for it, and the signature; any other reference as it is."""
     from tfkit.cli.export import prepare_process
@@ -174,7 +174,7 @@ def _opened(
     if reference is None or not is_source(reference):
         yield reference, signature
         return
-    prepare_process()
+    prepare_process(cards=device != "cpu")
     with open_reference(reference, model, signature) as (runner, name):
         yield runner, name
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,8 @@ from tfkit.recipe.reading import BundleTable, Recipe, Value, WarmUpTable
 from tfkit.recipe.record import files_of
 
 MODELS, WARM_UP, WARM_UP_FILE, BUNDLES = "models", "warm_up", "warm_up_test.bin", "bundles"
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 Tell = Callable[[str], None]
 
@@ -170,7 +174,8 @@ class Plan:
             from tfkit.export import export_onnx
 
             given = dict(options)
-            report = export_onnx(given.pop("model"), output, force=True, **given)
+            with _cards_hidden():
+                report = export_onnx(given.pop("model"), output, force=True, **given)
             return Outcome(f"{output.name}, opset {report.opset}", details=report.as_dict())
 
         return Step("export", self._said(), reads, (output,), act)
@@ -184,7 +189,8 @@ class Plan:
             from tfkit.export import export_everywhere
 
             given = dict(options)
-            report = export_everywhere(given.pop("model"), output, force=True, progress=tell, **given)
+            with _cards_hidden():
+                report = export_everywhere(given.pop("model"), output, force=True, progress=tell, **given)
             done = f"{len(report.exports) - len(report.failed)} of {len(report.exports)} processors"
             problems = "; ".join(f"{each.processor}: {each.problem}" for each in report.failed)
             code = EXIT_VERDICT if report.failed else 0
@@ -316,6 +322,20 @@ class Plan:
             return Outcome(text, EXIT_VERDICT if failed else 0, details)
 
         return Step("bundle check", {"processors": list(self.bundled)}, (), (), act)
+
+
+@contextmanager
+def _cards_hidden() -> Iterator[None]:
+    """Lets TensorFlow's Python start without GPUs, whose kernels would end up in what it traces; runtimes see them."""
+    before = os.environ.get(_VISIBLE)
+    os.environ[_VISIBLE] = "-1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_VISIBLE]
+        else:
+            os.environ[_VISIBLE] = before
 
 
 def flat_settings(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
