@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tfkit
@@ -112,6 +113,19 @@ def test_what_reaches_outside_is_warned_of(op: str, tmp_path: Path) -> None:
     model.signature(y="y")
     (warned,) = tfkit.check_model(model.write(tmp_path / "model")).warnings
     assert (warned.op, warned.nodes, warned.signatures) == (op, ("outside",), ("serving_default",))
+
+
+def test_what_ends_an_old_tensorflow_is_warned_of_where_it_runs_as_it_is(tmp_path: Path) -> None:
+    model = Crafted()
+    boxes, scores = model.constant("boxes", np.eye(2, 4, dtype=np.float32)), model.constant("scores", [0.5, 0.25])
+    rest = [model.constant("most", 1), model.constant("overlap", 0.5), model.constant("least", 0.0)]
+    model.node("chosen", "NonMaxSuppressionV3", [boxes, scores, *rest], T=FLOAT)
+    model.node("y", "Identity", ["x", "^chosen"], T=FLOAT)
+    model.signature(y="y")
+    folder = model.write(tmp_path / "model")
+    (warned,) = tfkit.check_model(folder, processors=["tensorflow_cpu_1.12"]).warnings
+    assert (warned.op, warned.kind, warned.nodes) == ("NonMaxSuppressionV3", "ends TensorFlow 1.12", ("chosen",))
+    assert not tfkit.check_model(folder, processors=["tensorflow_cpu_1.14"]).warnings
 
 
 @pytest.mark.parametrize("op", ["PyFunc", "EagerPyFunc"])

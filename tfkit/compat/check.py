@@ -177,14 +177,15 @@ def check_model(
     written = _only(read_written(model, tags), signatures)
     flat, refusal = _flatten(model, tags, signatures)
     python = findings_of_python(written)
+    rows = tuple(_with_python(_row(each.name, written, flat, refusal), python) for each in chosen)
     return CheckReport(
         written.file,
         written.metagraph.tags,
         written.metagraph.tensorflow_version,
         tuple(sorted(written.roots.keys() - {LOADING})),
         written.nodes,
-        tuple(_with_python(_row(each.name, written, flat, refusal), python) for each in chosen),
-        outside(written),
+        rows,
+        outside(written, [row.processor.replace("_gpu_", "_cpu_") for row in rows if row.verdict == RUNS]),
     )
 
 

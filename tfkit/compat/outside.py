@@ -1,8 +1,8 @@
-"""Operations that reach outside of the model: files, Python, other libraries."""
+"""Operations that run and still spell trouble: they reach outside of the model, or a TensorFlow fails on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from tfkit.compat.written import LOADING, WrittenModel, WrittenNode
@@ -40,18 +40,27 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], str]] = {
 _KIND_OF = {op: kind for kind, (ops, _) in _KINDS.items() for op in ops}
 _CUSTOM = "comes from another library"
 _CUSTOM_TEXT = "no TensorFlow has it: the service needs that library, and lowering cannot check it"
+# What runs on a processor as it is, and ends its process one day: the operations, the TensorFlow, why.
+_FAULTS = (
+    (
+        ("NonMaxSuppressionV3", "NonMaxSuppressionV4"),
+        "tensorflow_cpu_1.12",
+        "ends TensorFlow 1.12",
+        "two requests at a time free the same memory (tensorflow issue 22750); tfkit export lowers it for 1.12",
+    ),
+)
 # Restoring variables reads their files: what loading does is its business.
 _LOADING_MAY = frozenset(("reads files", "writes files"))
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """An operation that reaches outside.
+    """An operation that spells trouble.
 
     Attributes:
         op: The operation.
-        kind: What it does: ``reads files``, ``writes files``, ``calls Python``, ``prints``, ``makes summaries``, or
-            ``comes from another library``.
+        kind: What it does: ``reads files``, ``writes files``, ``calls Python``, ``prints``, ``makes summaries``,
+            ``comes from another library``, or ``ends TensorFlow 1.12``.
         text: What that means for a service.
         nodes: The nodes, the first ones of many; those of functions as ``function/node``.
         signatures: The signatures that run it; none if loading the model does.
@@ -64,13 +73,21 @@ class Warned:
     signatures: tuple[str, ...]
 
 
-def outside(model: WrittenModel) -> tuple[Warned, ...]:
-    """The operations that a signature or loading the model runs and that reach outside, by kind and operation."""
+def outside(model: WrittenModel, as_it_is: Collection[str] = ()) -> tuple[Warned, ...]:
+    """The operations that a signature or loading the model runs and that spell trouble, by kind and operation.
+
+    Args:
+        model: The model.
+        as_it_is: The processors that run it as it is, whose own faults matter.
+    """
     nodes: dict[tuple[str, str], list[str]] = {}
     users: dict[tuple[str, str], set[str]] = {}
     table = op_table(INSTALLED)
+    faults = [(ops, kind, text) for ops, processor, kind, text in _FAULTS if processor in as_it_is]
+    fault_of = {op: kind for ops, kind, _ in faults for op in ops}
+    texts = {kind: text for kind, (_, text) in _KINDS.items()} | {kind: text for _, kind, text in faults}
     for root, place, node in _run(model):
-        kind = _KIND_OF.get(node.op, "")
+        kind = fault_of.get(node.op) or _KIND_OF.get(node.op, "")
         if not kind and node.op not in model.functions and not table.knows(node.op):
             kind = _CUSTOM
         if kind and not (root == LOADING and kind in _LOADING_MAY):
@@ -83,7 +100,7 @@ def outside(model: WrittenModel) -> tuple[Warned, ...]:
         Warned(
             op,
             kind,
-            _CUSTOM_TEXT if kind == _CUSTOM else _KINDS[kind][1],
+            _CUSTOM_TEXT if kind == _CUSTOM else texts[kind],
             tuple(found[:_SHOWN_NODES]),
             tuple(sorted(users[kind, op] - {LOADING})),
         )
