@@ -155,6 +155,10 @@ class TestText:
         assert make(f"x=@{path}", inputs=inputs)["x"].tolist() == [b"good film", b"", b"dull film"]
         assert make(f"@{path}", inputs=inputs, batch_size=1)["x"].tolist() == [b"good film"]
         assert make(f"x=@{path}", inputs={"x": (DType.STRING, ())})["x"].tolist() == b"good film"
+        assert make(f"x=@{path}", inputs={"x": (DType.STRING, (None, 1))})["x"].tolist()[::2] == [
+            [b"good film"],
+            [b"dull film"],
+        ]
 
     def test_text_for_numbers_and_bytes_for_text_are_errors(self, file, make):
         with pytest.raises(InputError, match=r"line 1: a line of text for input 'x': expected float32"):

@@ -6,9 +6,11 @@ Sources: https://www.rfc-editor.org/rfc/rfc4180 and Python's ``csv`` for quoting
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,13 @@ from tfkit.inputs.rows import RowFile, holds_one_value
 from tfkit.tensors import DType, TensorSpec
 
 _MAX_LINE_BYTES = 64 << 20
+# By a part of what Python's csv says.
+_CSV_HINTS = {
+    "new-line character": "Its lines end with a carriage return alone: convert them to line feeds.",
+    "field larger": "Texts that long go into a .jsonl.",
+    "end of data": "A quote is opened and never closed.",
+}
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -108,7 +117,9 @@ class CsvTable(_LineFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         with self._lines() as texts:
-            first = next((cells for _, cells in self._cells(texts)), [])
+            start = [cells for _, cells in islice(self._cells(texts), 2)]
+        _check_separator(path, start)
+        first = start[0] if start else []
         numbers = all(_number(cell) is not None for cell in first)
         self._names = () if numbers else tuple(cell.strip() for cell in first)
         for at, name in enumerate(self._names):
@@ -161,14 +172,34 @@ class CsvTable(_LineFile):
                 if cells:
                     yield reader.line_num, cells
         except csv.Error as error:
-            raise InputError(f"{self.place(reader.line_num)} is no CSV: {error}") from None
+            raise InputError(f"{self.place(reader.line_num)} is no CSV: {error}", hint=_csv_hint(str(error))) from None
+
+
+def _check_separator(path: Path, start: list[list[str]]) -> None:
+    """Refuses a table without a comma in its first line, but with as many of another separator as in the second."""
+    if len(start) < 2 or len(start[0]) > 1:
+        return
+    for separator, called in _OTHER_SEPARATORS.items():
+        counts = {sum(cell.count(separator) for cell in cells) for cells in start}
+        if len(counts) == 1 and counts != {0}:
+            raise InputError(f"{path} has {called} between its values: expected commas")
+
+
+def _csv_hint(problem: str) -> str:
+    """What to do about a message of Python's ``csv``."""
+    for part, hint in _CSV_HINTS.items():
+        if part in problem:
+            return hint
+    return ""
 
 
 def _json(text: str) -> Any:
     try:
-        return load_json(text)
+        return load_json(text.rstrip())
     except OverflowError as error:
         raise InputError(f"it holds {error}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"it is no JSON: {error.msg}, at character {error.pos + 1}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"it is no JSON: {error}") from None
 
