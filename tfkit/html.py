@@ -14,7 +14,8 @@ _STYLE = """\
 .tfkit h1 { font-size: 1.4rem } .tfkit h2 { font-size: 1.1rem; margin-top: 2rem }
 .tfkit h3 { font-size: 1rem; margin-bottom: .3rem } .tfkit .verdict { font-size: 1.1rem; font-weight: 600 }
 .tfkit table { border-collapse: collapse } .tfkit td, .tfkit th { padding: .25rem .8rem .25rem 0 }
-.tfkit td, .tfkit th { text-align: left; vertical-align: top } .tfkit td { font-variant-numeric: tabular-nums }
+.tfkit td, .tfkit th { text-align: left; vertical-align: top }
+.tfkit td { font-variant-numeric: tabular-nums; white-space: pre-line }
 .tfkit th { font-weight: 600; border-bottom: 1px solid #c5ccd6 }
 .tfkit .good { color: #12703f } .tfkit .bad { color: #b3261e } .tfkit a { color: #24527a }
 .tfkit pre { white-space: pre-wrap; background: #f3f5f8; padding: .6rem }

@@ -51,6 +51,11 @@ class DType(IntEnum):
         """The spelling of TensorFlow's Python and of numpy: ``float32``."""
         return _SHORT_NAMES.get(self, self.name.lower())
 
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are real numbers with a fraction."""
+        return self in (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)
+
     @classmethod
     def parse(cls, text: str) -> DType:
         """Reads ``DT_FLOAT``, ``FLOAT``, ``float`` or ``float32``.

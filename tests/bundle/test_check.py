@@ -17,7 +17,7 @@ from tests.serving import Server
 from tfkit.bundle.archive import model_entries, write_archive
 from tfkit.bundle.sums import write_sums
 from tfkit.client import Client
-from tfkit.errors import InputError, MissingError
+from tfkit.errors import InputError, MissingError, UsageError
 from tfkit.warmup.tf_serving import WARMUP_FILE
 
 pytestmark = pytest.mark.network
@@ -119,6 +119,7 @@ def test_numbers_that_differ_are_named(bundle: Path, tmp_path: Path) -> None:
         ({"warm_up_data": "x"}, "warm_up_data is no key that EAS knows: did you mean warm_up_data_path?"),
         ({"metadata": {"instance": "2"}}, 'metadata.instance is "2": expected a whole number'),
         ({"name": 5}, "name is 5: expected text"),
+        ({"name": "../doubled"}, "name is '../doubled': expected letters"),
     ],
 )
 def test_a_service_json_that_would_not_deploy_is_named(bundle: Path, changes: dict[str, Any], problem: str) -> None:
@@ -199,6 +200,12 @@ def test_what_is_no_bundle_is_refused(made: Path, model: Path, tmp_path: Path) -
     for path in (model, tmp_path, made / "model.tar.gz"):
         with pytest.raises(InputError, match="is no bundle"):
             tfkit.check_bundle(path)
+
+
+@pytest.mark.parametrize("options", [{"device": "tpu"}, {"timeout_s": 0}, {"timeout_s": float("nan")}])
+def test_wrong_options_are_no_verdict_on_the_bundle(made: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        tfkit.check_bundle(made, **options)
 
 
 def test_a_bundle_without_its_parts_is_told(bundle: Path) -> None:

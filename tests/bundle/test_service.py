@@ -68,6 +68,11 @@ def test_keys_that_are_none_are_refused_with_the_nearest(key: str, hint: str) ->
     assert hint in caught.value.hint
 
 
+def test_a_key_that_is_given_by_both_its_names_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"metadata\.cpu is given twice"):
+        service_values({"metadata.cpu": 2, "cpu": 3}, on_gpu=False)
+
+
 def test_what_is_written_is_read_without_a_word() -> None:
     """But for what only EAS makes use of."""
     text = service_text(WHOLE | service_values({"rpc.keepalive": 1000}, on_gpu=False))

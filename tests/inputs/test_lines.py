@@ -1,5 +1,7 @@
 """CSV, JSON lines and text as samples."""
 
+import re
+
 import pytest
 
 from tfkit.errors import InputError, SignatureError, UsageError
@@ -79,6 +81,10 @@ class TestCsv:
             (b"a,b\n\xff,1\n", "x=@x.csv", "line 2 is no UTF-8"),
             (b"\x00\x01\x02,\x89PNG", "x=@x.csv", "no UTF-8"),
             ("", "x=@x.csv", "holds no rows"),
+            ("", "@x.csv", "holds no rows"),
+            ("\n\n", "@x.csv", "holds no rows"),
+            ("a;b\n1;0,5\n", "x=@x.csv", "semicolons between its values: expected commas"),
+            ("1\t2\n3\t4\n", "@x.csv", "tabs between its values: expected commas"),
             ("a,b\n", "x=@x.csv", "holds no rows"),
             ("1,2\n", "x=@x.csv:a", "holds numbers alone"),
             ("a,b\n1,2\n", "x=@x.csv:c", "no column 'c'"),
@@ -91,13 +97,32 @@ class TestCsv:
         with pytest.raises(InputError, match=message):
             make(option)
 
+    @pytest.mark.parametrize(
+        ("content", "hint"),
+        [
+            ("a,b\r1,2\r", "convert them to line feeds"),
+            ("a,b\n1," + "9" * 200_000, r"go into a \.jsonl"),
+            ('a,b\n"1,2\n', "never closed"),
+            ("a,b\n1,\xfc\n".encode("latin-1"), "in UTF-8"),
+        ],
+    )
+    def test_what_no_table_is_has_advice(self, file, make, content, hint):
+        with pytest.raises(InputError) as caught:
+            make(f"x=@{file('x.csv', content)}")
+        assert re.search(hint, caught.value.hint)
+
+    def test_a_column_of_texts_may_hold_other_separators(self, file, make):
+        path = file("x.csv", "text;\na;b;c\nd\n")
+        assert make(f"x=@{path}", inputs={"x": (DType.STRING, (None,))})["x"].tolist() == [b"a;b;c", b"d"]
+
     def test_which_column_is_asked_where_it_is_not_clear(self, file, make):
         path = file("x.csv", "a,b\n1,2\n")
         with pytest.raises(InputError, match="no column 'x'") as caught:
             make(f"x=@{path}", inputs={"x": (DType.FLOAT, (None,))})
         assert f"x=@{path}:COLUMN" in caught.value.hint
-        with pytest.raises(SignatureError, match="no column for any input"):
-            make(f"@{path}", inputs={"x": (DType.FLOAT, (None,)), "y": (DType.FLOAT, (None,))})
+        with pytest.raises(SignatureError, match="no column for any input") as caught:
+            make(f"@{path}", inputs={"A": (DType.FLOAT, (None,)), "y": (DType.FLOAT, (None,))})
+        assert "Did you mean 'a'?" in caught.value.hint
 
     def test_a_service_that_does_not_say_what_it_takes_gets_the_columns(self, file):
         path = file("x.csv", "a,b,c\n1,2.5,hi\n")
@@ -118,6 +143,12 @@ class TestJsonLines:
         assert make(f"x=@{path}", batch_size=1)["x"].tolist() == [[1, 2]]
         assert make(f"x=@{path}:label", inputs={"x": (DType.INT64, (None,))})["x"].tolist() == [3, 5]
 
+    def test_a_single_value_is_the_row_of_an_input_that_takes_one_in_a_list(self, file, make):
+        path = file("x.jsonl", '{"x": 1, "word": "a"}\n{"x": 2, "word": "b"}\n')
+        arrays = make(f"@{path}", inputs={"x": (DType.FLOAT, (None, 1)), "word": (DType.STRING, (None, 1))})
+        assert arrays["x"].tolist() == [[1], [2]]
+        assert arrays["word"].tolist() == [[b"a"], [b"b"]]
+
     def test_rows_of_uneven_shapes_make_no_batch_and_one_row_does(self, file, make):
         path = file("x.jsonl", "[1, 2]\n[3]\n")
         inputs = {"x": (DType.INT32, (None, None))}
@@ -128,7 +159,7 @@ class TestJsonLines:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
-            ("[1, 2]\n[1, 2\n", "line 2: it is no JSON"),
+            ("[1, 2]\n[1, 2\n", "line 2: it is no JSON: Expecting ',' delimiter, at character 6"),
             ("[1, 2]\n" + "[" * 200_000 + "\n", "line 2: it is no JSON"),
             ("[" * 200_000, "line 1: it is no JSON"),
             ('[1, 2]\n[1, "a"]\n', "line 2: input 'x' holds 'a'"),
@@ -138,7 +169,7 @@ class TestJsonLines:
             ('{"x": [1, 2]}\n[1, 2]\n', "line 2: another value than an object"),
             ('{"y": [1, 2]}\n{"z": 1}\n', "line 2: its object has no 'y'"),
             (b"[1, 2]\n\xff\n", "line 2 is no UTF-8"),
-            ("1\n2\n", r"shape \[2\]: expected"),
+            ("1\n2\n", r"x\.jsonl: input 'x' has shape \[2\]: expected"),
             ("\n\n", "holds no rows"),
         ],
     )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from decimal import Decimal
 
 import pyarrow
 import pyarrow.parquet
@@ -43,6 +44,14 @@ def test_columns_of_values_and_of_lists_are_taken_by_name(table, make):
     assert arrays["age"].tolist() == [1, 2]
     assert arrays["pixels"][1].tolist() == [[5, 6], [7, 8]]
     assert make(f"x=@{path}:pixels", inputs={"x": (DType.HALF, (None, 4))}, batch_size=1)["x"].shape == (1, 4)
+
+
+def test_decimal_numbers_are_numbers(table, make):
+    path = table(x=pyarrow.array([Decimal("0.10"), Decimal("2.00")]))
+    assert make(f"x=@{path}", inputs={"x": (DType.DOUBLE, (None,))})["x"].tolist() == [0.1, 2]
+    assert make(f"x=@{path}", inputs={"x": (DType.FLOAT, (None,))})["x"].tolist() == pytest.approx([0.1, 2])
+    with pytest.raises(SignatureError, match=r"row 1: input 'x' holds 0\.1: expected int64"):
+        make(f"x=@{path}", inputs={"x": (DType.INT64, (None,))})
 
 
 def test_all_columns_are_a_row_of_the_only_input(table, make):

@@ -56,6 +56,18 @@ def test_a_body_is_a_whole_request(body):
     assert given_rows(options, signature) == 2
 
 
+def test_a_body_for_one_input_is_told_how_it_is_given(body, make):
+    for value in (
+        {"signature_name": "words", "instances": [[1, 2]]},
+        {"inputs": {"x": {"dtype": "DT_FLOAT", "array_shape": {"dim": [2]}, "float_val": [1, 2]}}},
+    ):
+        path = body(value)
+        with pytest.raises(InputError, match="is a whole request: expected the values of 'x'") as caught:
+            make(f"x=@{path}")
+        assert caught.value.hint == f"Give it as @{path}"
+    assert make(f"x=@{body({'instances': [[1, 2]]})}")["x"].tolist() == [[1, 2]]
+
+
 def test_an_object_with_other_keys_is_a_plain_set(body, make):
     path = body({"inputs": [[1, 2]], "word": ["a"]})
     arrays = make(f"@{path}", inputs={"inputs": (DType.FLOAT, (None, 2)), "word": (DType.STRING, (None,))})

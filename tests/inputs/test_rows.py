@@ -95,7 +95,7 @@ def test_all_rows_of_a_long_file_are_one_array(many, make):
 
 def test_records_that_unpack_to_too_much_are_refused_before_they_fill_memory(tmp_path, make, monkeypatch):
     """Ten million bytes each, of next to nothing; the limit is made small, for the test's own sake."""
-    monkeypatch.setattr(rows, "_MAX_SIZE_BYTES", 30_000_000)
+    monkeypatch.setattr(rows, "MAX_MESSAGE_BYTES", 30_000_000)
     with gzip.open(tmp_path / "x.tfrecord.gz", "wb", compresslevel=1) as stream:
         write_records(stream, [bytes(10_000_000)] * 10)
     tracemalloc.start()

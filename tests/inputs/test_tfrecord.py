@@ -72,8 +72,8 @@ HUGE = (1 << 62).to_bytes(8, "little")
     [
         (b"hello, this is no record", "record 1 is damaged: this is no TFRecord file"),
         (WHOLE[:5], "record 1 is cut off: 5 bytes"),
-        (WHOLE[:-1], "record 2 is cut off: 3 of 3 bytes"),
-        (WHOLE[:33], "record 2 is cut off: 2 of 3 bytes"),
+        (WHOLE[:-1], "record 2 is cut off: 6 of 7 bytes"),
+        (WHOLE[:33], "record 2 is cut off: 2 of 7 bytes"),
         (WHOLE[:-6] + b"!" + WHOLE[-5:], "record 2 is damaged: its 3 bytes have another checksum"),
         (WHOLE[:19] + b"\x09" + WHOLE[20:], "record 2 is damaged: the length has another checksum"),
         (gzip.compress(WHOLE)[:-10], "cannot be unpacked"),

@@ -78,7 +78,7 @@ def test_other_outputs_are_not_warm(heavy: Path, folder: Path) -> None:
 
 def test_a_request_for_all_outputs_is_covered_by_one_that_names_them_all(light: Path, folder: Path) -> None:
     proof = tfkit.prove_warmup(
-        light, write(folder / "named.bin", "middle", "end"), requests=write(folder / "any.bin"), runs=1, rounds=8
+        light, write(folder / "named.bin", "middle", "end"), requests=[write(folder / "any.bin")] * 2, runs=1, rounds=8
     )
     (request,) = proof.processors[0].requests
     assert request.covered_by == "named.bin"
@@ -87,6 +87,7 @@ def test_a_request_for_all_outputs_is_covered_by_one_that_names_them_all(light: 
 
 def test_what_cannot_be_started_is_told_and_fails(light: Path, folder: Path) -> None:
     proof = tfkit.prove_warmup(light, write(folder / "unknown.bin", "no_such_output"), runs=1, rounds=6)
+    assert "unknown.bin: " in proof.processors[0].problem
     assert "no_such_output" in proof.processors[0].problem
     assert not proof.passed
 
@@ -98,6 +99,9 @@ def test_a_processor_that_is_named_must_be_there(
     warm_up = write(folder / "any.bin")
     named = tfkit.prove_warmup(light, warm_up, processors=["installed", "tensorflow_cpu_1.15"], runs=1, rounds=6)
     assert (named.passed, named.verdict) == (False, "not proved on tensorflow_cpu_1.15")
+    nothing = tfkit.prove_warmup(light, warm_up, processors=["tensorflow_cpu_*"], runs=1, rounds=6)
+    assert not nothing.passed
+    assert "nothing was measured" in nothing.verdict
     pattern = tfkit.prove_warmup(light, warm_up, processors=["installed", "tensorflow_cpu_*"], runs=1, rounds=6)
     assert pattern.passed
     assert [each.processor for each in pattern.measured] == ["installed"]
@@ -110,6 +114,7 @@ def test_a_processor_that_is_named_must_be_there(
         ({"rounds": 5}, UsageError, "more than 5 rounds"),
         ({"warm_up": []}, UsageError, "no warm-up file"),
         ({"warm_up": "missing.bin"}, InputError, "missing.bin does not exist"),
+        ({"device": "tpu"}, UsageError, "'tpu': expected auto, cpu"),
         ({"processors": ["tensorflow_cpu_1.16"]}, UsageError, "tensorflow_cpu_1.16"),
         ({"tags": ["other"]}, tfkit.ModelError, "other"),
     ],

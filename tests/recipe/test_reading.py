@@ -51,7 +51,25 @@ MISTAKES = {
     "[source]\nmodel = 'm'\n[verify]\natol = -1.0": ("line 4: 'verify.atol' is -1.0",),
     "[source]\nmodel = 'm'\n[verify]\nrun = 'no'": ("line 4: 'verify.run' is 'no'",),
     "name = 'a b'\n[source]\nmodel = 'm'": ("line 1: 'name' is 'a b'",),
-    "source = 1": ("line 1: 'source' is 1",),
+    "source = 1": ("line 1: 'source' is 1: expected a table",),
+    "[[source]]\nmodel = 'm'": ("line 1: 'source' is [{'model': 'm'}]: expected a table",),
+    "[source]\nmodel = 2017-01-01": ("line 2: 'source.model' is", "'2017-01-01'"),
+    "[source]\nmodel = 'm'\n[samples]\nx = {a = 1}": (
+        "line 4: 'samples.x' is {'a': 1}: expected text, a number, true, false, or a list of them",
+    ),
+    "[source]\nmodel = 'm'\n[samples]\nx = [1]\nword = 'text'": ("line 5: 'samples.word'",),
+    "[source]\nmodel = 'm'\nrename = [" + "'x'," * 99 + "]": ("line 3: 'source.rename' is ['x', 'x'", "...: expected"),
+    "[source]\nmodel = 'm'\n[target]\nprocessors = ['tensorflow_cpu_2.8']": ("line 4: ", "tensorflow_cpu_2.8", "mean"),
+    "[source]\nmodel = 'm'\n[bundle]\nsettings = {cpus = 2}": ("line 4: ", "no key 'cpus'", "mean 'metadata.cpu'"),
+    "[source]\nmodel = 'm'\n[bundle.settings]\nrpc.keepalive = 'long'": ("line 4: ", "expected a whole number"),
+    "[source]\nmodel = 'm'\n[bundle]\nname = 'a b'": ("line 4: ", "'a b'"),
+    "[source]\nmodel = 'm'\n[bundle]\nbase_url = 'bucket'": ("line 4: ", "oss://"),
+    "[source]\nmodel = 'm'\n[bundle]\nlayout = 'tf-serving'\nsettings = {cpu = 2}": ("line 4: ", "no service JSON"),
+    "[source]\nmodel = 'm'\n[target]\nprocessors = ['*_2.3']\n[bundle]\nprocessors = ['tensorflow_cpu_2.7']": (
+        "line 6: 'bundle.processors' holds tensorflow_cpu_2.7, which 'target.processors' does not",
+    ),
+    "[source]\nmodel = 'm'\n[target]\nformat = 'onnx'\n[bundle]": ("line 5: an ONNX model gets no 'bundle'",),
+    "[source]\nmodel = 'm'\n[target]\nopset = 17": ("line 4: 'target.opset' is for 'target.format' onnx",),
     "": ("'source' is missing",),
 }
 
@@ -80,6 +98,19 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     for place, words in ((tmp_path / "no.toml", "does not exist"), (tmp_path, "cannot be read")):
         with pytest.raises(InputError, match=words):
             read_recipe(place)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, "\ufeff[source]\nmodel = 'm'")).source.model == "m"
+
+
+@pytest.mark.parametrize(
+    "before",
+    ['x = """\n[t]\nb = 2\n"""', "x = '''\n[t]\nb = 2\n'''", "x = [\n[1],\n['t'] # [\n]\n", '# """', "x = '[' # '\n"],
+)
+def test_what_only_looks_like_a_table_is_none(before: str) -> None:
+    text = f"{before}\n[t]\nb = 2"
+    assert line_of(text, ("t", "b")) == text.count("\n") + 1
 
 
 @pytest.mark.parametrize(

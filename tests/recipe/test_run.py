@@ -13,7 +13,8 @@ import pytest
 
 import tfkit
 from tests.compat.crafted import FLOAT, Crafted
-from tfkit.errors import InputError, UsageError
+from tfkit.errors import InputError
+from tfkit.recipe.record import Outcome, Record
 from tfkit.recipe.run import RecipeReport, run_recipe
 
 PROCESSOR = "tensorflow_cpu_1.15"
@@ -96,8 +97,28 @@ def test_what_is_gone_or_changed_is_made_anew(again: Path) -> None:
     assert statuses(report) == ["up to date"] * 5 + ["done", "up to date"]
     (output / "warm_up_test.bin").write_bytes(b"other")
     assert [step.name for step in run_recipe(again).steps if step.status == "done"] == ["warm-up"]
-    (output / "record.json").write_text("{")
-    assert statuses(run_recipe(again)) == ["done"] * len(STEPS)
+
+
+@pytest.mark.parametrize("damage", ["{", "[1]", '{"check": {"key": "k", "files": {}, "outcome": {"other": 1}}}'])
+def test_a_damaged_record_is_none(again: Path, damage: str) -> None:
+    record = again.parent / "build/negative/record.json"
+    record.write_text(damage)
+    assert Record(record.parent).outcome("check", "k") is None
+
+
+def test_what_a_step_no_longer_writes_goes_but_what_is_not_its_own_stays(tmp_path: Path) -> None:
+    old, changed, new = (tmp_path / "bundles" / name for name in ("old", "changed", "new"))
+    for folder in (old, changed, new):
+        folder.mkdir(parents=True)
+        (folder / "model.tar.gz").write_text("model")
+    record = Record(tmp_path)
+    record.keep("bundle", "k", (old, changed), Outcome("2"))
+    (changed / "model.tar.gz").write_text("somebody else's")
+    record.keep("bundle", "l", (new,), Outcome("1"))
+    assert not old.exists()
+    assert (changed / "model.tar.gz").read_text() == "somebody else's"
+    assert record.outcome("bundle", "l") == Outcome("1") == Record(tmp_path).outcome("bundle", "l")
+    assert list(record.written("bundle")) == ["bundles/new/model.tar.gz"]
 
 
 def test_other_samples_and_settings_are_seen(again: Path) -> None:
@@ -130,22 +151,20 @@ def test_an_onnx_recipe_ends_with_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "error", "words"),
+    ("old", "new", "words"),
     [
-        ('model = "model"', 'model = "no_model"', InputError, "no_model"),
-        ("rows.npy", "no_rows.npy", InputError, "no_rows.npy"),
-        ("tensorflow_cpu_1.15", "tensorflow_cpu_1.16", UsageError, "tensorflow_cpu_1.16"),
-        ("[bundle]", '[bundle]\nprocessors = ["tensorflow_cpu_2.7"]', UsageError, "target.processors does not"),
+        ('model = "model"', 'model = "no_model"', "no_model"),
+        ("rows.npy", "no_rows.npy", "no_rows.npy"),
+        ("tensorflow_cpu_1.15", "tensorflow_cpu_1.16", "tensorflow_cpu_1.16"),
+        ('model = "model"', 'model = "."', "is inside of"),
     ],
 )
-def test_what_is_not_there_is_told_before_anything_is_made(
-    tmp_path: Path, old: str, new: str, error: type[Exception], words: str
-) -> None:
+def test_what_is_wrong_is_told_before_anything_is_made(tmp_path: Path, old: str, new: str, words: str) -> None:
     recipe = make_source(tmp_path)
     recipe.write_text(recipe.read_text().replace(old, new))
-    with pytest.raises(error, match=words):
+    with pytest.raises(InputError, match=words):
         run_recipe(recipe)
-    assert not (tmp_path / "build/negative/models").exists()
+    assert not (tmp_path / "build").exists()
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -167,5 +186,5 @@ def test_the_command(again: Path, tmp_path: Path) -> None:
     assert "line 2: there is no 'source.modle'" in done.stderr
     again.write_text(again.read_text().replace("cpu = 2", "cpus = 2"))
     done = run(again)
-    assert done.returncode == 2
-    assert "cpus" in done.stdout
+    assert done.returncode == 3
+    assert "cpus" in done.stderr

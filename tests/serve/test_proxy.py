@@ -25,6 +25,9 @@ from tests.serving import RecordingProxy, Server, free_port
 from tfkit.client import Client
 from tfkit.eas.compression import compress
 from tfkit.eas.messages import PredictRequest, decode_response, encode_request
+from tfkit.errors import UsageError
+from tfkit.serve.proxy import ProxySettings, record_requests
+from tfkit.serve.upstream import Upstream
 from tfkit.warmup.folder import read_folder, request_files
 
 TOKEN = "a-token-that-nobody-keeps"
@@ -234,7 +237,9 @@ def test_a_service_that_breaks_off_is_502(foreign: Any, received: list[Any], far
         handler.close_connection = True
 
     foreign.behave = break_off
-    assert post(far, ONE).status == 502
+    answer = post(far, ONE)
+    assert answer.status == 502
+    assert "before the answer was complete: IncompleteRead(4 bytes read, 96 more expected)" in answer.text
     foreign.behave = lambda handler: (
         handler.wfile.write(b"no HTTP at all\r\n\r\n") and setattr(handler, "close_connection", True)
     )
@@ -250,6 +255,30 @@ def test_a_service_that_is_not_there_is_502(folder: Path) -> None:
         assert "cannot be reached: Connection refused" in answer.text
         assert ask(proxy, "GET", "/healthz").status == 200
     assert recorded(folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "same"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("localhost", "127.0.0.1", True),
+        ("[::1]", "0.0.0.0", True),
+        ("10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "127.0.0.1", False),
+        ("127.0.0.1", "10.0.0.1", False),
+    ],
+)
+def test_a_proxy_does_not_ask_itself(host: str, listens: str, same: bool) -> None:
+    upstream = Upstream(f"http://{host}:8600/api/predict/me", "", 1)
+    assert upstream.is_at(listens, 8600) is same
+    assert not upstream.is_at(listens, 8601)
+
+
+def test_the_proxy_s_own_address_is_no_upstream(folder: Path) -> None:
+    settings = ProxySettings(upstream="http://localhost:8600/api/predict/me", output=folder)
+    with pytest.raises(UsageError, match="is where the proxy itself is to listen"):
+        record_requests(settings, lambda _: None)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 import shutil
 import threading
 import time
@@ -217,6 +218,27 @@ def test_a_folder_that_goes_away_ends_the_recording_and_nothing_else(
         wait_until(lambda: "recording has ended" in caplog.text)
         recorder.see(request(2), form_of(request(2)))
     assert not folder.exists()
+
+
+def test_what_was_written_before_the_disk_was_full_is_kept_and_told(
+    folder: Path,
+) -> None:
+    """The limit on the size of files stands for a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    small, large = request(1), request(4000)
+    with Recorder(folder) as recorder:
+        recorder.see(small, form_of(small))
+        recorder.see(small, form_of(small))
+        wait_until(lambda: len(list(folder.glob("*.bin"))) == 1)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_000, before[1]))
+        try:
+            recorder.see(large, form_of(large))
+            wait_until(lambda: recorder.summary.not_kept == 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(recorder.summary) == f"2 requests of the 1 forms in {folder}, 1 not kept"
+    assert [each.requests for each in read_folder(folder)] == [2]
+    assert not list(folder.glob(".*"))
 
 
 def test_limits_out_of_range_are_refused() -> None:

@@ -78,6 +78,7 @@ class TestSeveral:
         (model / "saved_model.pb").write_bytes(saved.SerializeToString())
         report = make_warmup(model, output, batch_size=[1, 2])
         assert len(report.files) == len(read_folder(output)) == 1
+        assert names(output) == ["manifest.json", "serving_default.bin"]
 
     def test_names_of_signatures_are_made_fit_for_files(self, model, output):
         saved = proto.message("tensorflow.SavedModel").FromString((model / "saved_model.pb").read_bytes())

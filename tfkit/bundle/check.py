@@ -22,10 +22,11 @@ from tfkit.compat.recorded import EVIDENCE, Case, read_recorded, recorded_tolera
 from tfkit.compat.verify import compare_cases
 from tfkit.compat.written import read_written
 from tfkit.eas.messages import PredictRequest, decode_request, decode_response, encode_request
-from tfkit.errors import InputError, MessageError, MissingError, ServiceError, TfkitError
+from tfkit.errors import InputError, MessageError, MissingError, ServiceError, TfkitError, UsageError
 from tfkit.fetching.scratch import temporary_folder
 from tfkit.fetching.sources import fetch_model
 from tfkit.inputs.tfrecord import read_records
+from tfkit.runtime.options import is_device
 from tfkit.serve.local import LocalService, serve_model
 from tfkit.tensors import SERVE_TAG
 from tfkit.warmup.files import read_warmup_body
@@ -53,6 +54,7 @@ def check_bundle(
         What was found; a bundle that fails is a row of it.
 
     Raises:
+        UsageError: There is no such device, or no such time-out.
         InputError: There is no bundle.
         MissingError: The processor's TensorFlow is not installed, or there is no room to unpack the model.
 
@@ -60,6 +62,10 @@ def check_bundle(
         >>> tfkit.check_bundle("bundle").passed                                  # doctest: +SKIP
         True
     """
+    if not is_device(device):
+        raise UsageError(f"device {device!r}: expected auto, cpu, gpu or gpu:N")
+    if not timeout_s > 0:
+        raise UsageError(f"a time-out of {timeout_s} s is not possible: expected more than 0")
     folder = find_bundle(Path(path))
     with ExitStack() as stack:
         checking = _Checking(folder, device, timeout_s, tell, stack)
@@ -159,7 +165,8 @@ class _Checking:
                 model.path, name=bundle.name, warm_up=self.warm_up, processor=self.prover, device=self.device
             )
         self.service = self.stack.enter_context(service)
-        return (f"ready after {service.start_s:.1f} s, warm-up included",)
+        included = ", warm-up included" if self.warm_up else ""
+        return (f"ready after {service.start_s:.1f} s{included}",)
 
     def ask(self) -> tuple[str, ...]:
         """The service gives the answers that are recorded."""

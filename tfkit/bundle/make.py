@@ -156,7 +156,10 @@ def _check_options(layout: str, processor: str, name: str, files: Sequence[Path]
     if layout not in LAYOUTS:
         raise UsageError(f"no layout is called {layout!r}", hint=nearest(layout, LAYOUTS))
     if not is_service_name(name):
-        raise UsageError(f"{name!r} cannot be a service's name: expected letters, digits, '_', '-' and '.'")
+        raise UsageError(
+            f"{name!r} cannot be a service's name: expected letters, digits, '_', '-' and '.'",
+            hint="--name gives it another.",
+        )
     if layout == TF_SERVING and name in (FOLDER, MANIFEST, SUMS):
         raise UsageError(f"{name!r} cannot be the model's name: something else in the bundle is called that")
     if version < 1:

@@ -109,9 +109,11 @@ def open_bundle(folder: Path) -> OpenedBundle:
     processor = values.get("processor", "")
     if processor:
         problems += _processor_problems(processor)
+    name = values.get("metadata.name") or values.get("name", "")
+    if name and isinstance(name, str) and not is_service_name(name):
+        problems.append(f"name is {name!r}: expected letters, digits, '_', '-' and '.'")
     if problems:
         raise BadBundleError(problems)
-    name = values.get("metadata.name") or values["name"]
     return OpenedBundle(folder, EAS, name, processor, model, warm_up, values)
 
 

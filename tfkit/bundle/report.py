@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.compat.compare import OutputResult
-from tfkit.html import table, verdict
+from tfkit.html import fragment, table, verdict
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 FILE_COLUMNS = ("file", "size", "sha256")
@@ -78,7 +78,7 @@ class BundleReport:
         title = escape(f"{self.folder}: {self.name} on {self.processor}")
         notes = "".join(f"<br>note: {escape(each)}" for each in self.notes)
         proof = verdict(self.proof, good=bool(self.proved_in))
-        return f"<p>{title}</p>{table(FILE_COLUMNS, self.rows())}<p>{proof}{notes}</p>"
+        return fragment((f"<p>{title}</p>", table(FILE_COLUMNS, self.rows()), f"<p>{proof}{notes}</p>"))
 
     def as_dict(self) -> dict[str, Any]:
         """The report as ``tfkit bundle --json`` prints it."""
@@ -156,7 +156,7 @@ class BundleCheck:
         """How a notebook shows it."""
         notes = "".join(f"<br>note: {escape(each)}" for each in self.notes)
         result = verdict(f"{'passed' if self.passed else 'FAILED'}: {self.verdict}", good=self.passed)
-        return f"{table(STEP_COLUMNS, self.rows())}<p>{result}{notes}</p>"
+        return fragment((table(STEP_COLUMNS, self.rows()), f"<p>{result}{notes}</p>"))
 
     def as_dict(self) -> dict[str, Any]:
         """The report as ``tfkit bundle-check --json`` prints it."""

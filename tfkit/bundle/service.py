@@ -32,9 +32,10 @@ def service_values(settings: Mapping[str, Any], *, on_gpu: bool) -> dict[str, An
         on_gpu: Whether the processor is one for GPUs.
 
     Raises:
-        UsageError: A key is unknown or a bundle's own, or a value is not what EAS takes.
+        UsageError: A key is unknown, a bundle's own or there twice, or a value is not what EAS takes.
     """
     values = _DEFAULTS | (_GPU_DEFAULTS if on_gpu else {})
+    given_keys: set[str] = set()
     for given, value in settings.items():
         key = key_in_full(given)
         if key in _OWN:
@@ -44,6 +45,9 @@ def service_values(settings: Mapping[str, Any], *, on_gpu: bool) -> dict[str, An
             raise UsageError(f"EAS's service JSON has no key {given!r}", hint=near and f"Did you mean {near!r}?")
         if expected := value_refusal(key, value):
             raise UsageError(f"{given} is {json.dumps(value, default=repr)}: expected {expected}")
+        if key in given_keys:
+            raise UsageError(f"{key} is given twice")
+        given_keys.add(key)
         values[key] = value
     if not on_gpu and values.get("metadata.gpu"):
         raise UsageError(

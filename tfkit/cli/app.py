@@ -36,8 +36,13 @@ COMMANDS = {
 HELP = """
 From any TensorFlow model to a warm, proven EAS service, on one laptop.
 
-export MODEL, inspect it, check and verify it for EAS's processors, make its warm-up file with warmup-gen, serve it,
-ask it with predict.
+export a model, inspect it, check and verify it for EAS's processors.
+
+warmup-gen makes its warm-up file; lint, prove and convert that.
+
+serve it, ask it with predict, record what it is asked.
+
+bundle it for its upload. run does all of this from a recipe.
 """
 
 

@@ -290,14 +290,11 @@ def prepare_process(*, cards: bool = False) -> None:
 
 
 def _print_report(report: ExportReport) -> None:
+    from tfkit.export.report import ROW_COLUMNS
+
     for each in report.signatures:
-        errors = {output.name: output.max_abs_error for output in each.check.outputs}
-        rows = [["input", spec.name, str(spec), ""] for spec in each.signature.inputs]
-        for spec in each.signature.outputs:
-            error = f"{errors[spec.name]:.2g}" if spec.name in errors else "not compared"
-            rows.append(["output", spec.name, str(spec), error])
         print_text(f"{report.path}: signature {each.signature.name}")
-        print_table(["", "name", "dtype and shape", "largest error"], rows)
+        print_table(ROW_COLUMNS, list(each.rows()))
     check = report.check
     if check.skipped:
         print_text(f"not verified ({check.skipped})")
@@ -310,18 +307,10 @@ def _print_report(report: ExportReport) -> None:
 
 
 def _print_exports(report: EverywhereReport) -> None:
-    rows = []
-    for each in report.exports:
-        if each.report is None:
-            rows.append([each.processor, "no", "", ""])
-            continue
-        checks = [signature.check for signature in each.report.signatures]
-        errors = [output.max_abs_error for check in checks for output in check.outputs]
-        lowering = each.report.lowering
-        changed = str(sum(lowering.applied.values())) if lowering is not None else ""
-        rows.append([each.processor, "yes", changed, f"{max(errors):.2g}" if errors else "not compared"])
+    from tfkit.export.everywhere import ROW_COLUMNS
+
     print_text(f"{report.path}: {len(report.exports) - len(report.failed)} of {len(report.exports)} processors")
-    print_table(["processor", "exported", "rewritten", "largest error"], rows)
+    print_table(ROW_COLUMNS, [each.row() for each in report.exports])
     for made in (each.report for each in report.exports if each.report is not None):
         if made.lowering is not None and made.check.processor not in ("", made.lowering.processor):
             print_text(f"{made.lowering.processor} was proved in {made.check.processor}, and not run itself")

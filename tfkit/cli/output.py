@@ -52,10 +52,12 @@ def print_table(
     """Writes a table for people; imports rich only now."""
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns, title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    # What does not fit goes on in the next line: of names, no letter may be missing.
+    headers = (Column(name, overflow="fold") for name in columns)
+    table = Table(*headers, title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console(stderr=to_stderr, soft_wrap=False).print(table)

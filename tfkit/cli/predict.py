@@ -167,10 +167,8 @@ def _rows(array: Array, *, scores: bool) -> Iterator[tuple[str, ...]]:
 def _are_scores(array: Array) -> bool:
     """Whether each row looks like the scores of some classes, so that the highest one is what people look for."""
     from tfkit.arrays import dtype_of
-    from tfkit.tensors import DType
 
-    floats = (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)
-    return array.ndim == 2 and 2 <= array.shape[1] <= _MOST_CLASSES and dtype_of(array) in floats
+    return array.ndim == 2 and 2 <= array.shape[1] <= _MOST_CLASSES and dtype_of(array).is_float
 
 
 def _row_text(row: Array, width: int) -> str:

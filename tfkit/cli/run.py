@@ -87,6 +87,8 @@ def _progress() -> Iterator[Callable[[str, str], None]]:
         yield lambda name, text: note(f"{name}: {text}") if text else note(name)
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("") as status:
-        yield lambda name, text: status.update(f"{name}: {text}" if text else name)
+        # Names of files may hold brackets, which are markup elsewhere.
+        yield lambda name, text: status.update(Text(f"{name}: {text}" if text else name))

@@ -170,20 +170,13 @@ def _print_notes(report: WarmupReport, batch_sizes: Sequence[int], *, seed: int,
 
 def _print_report(report: WarmupReport, *, frozen: bool) -> None:
     from tfkit.cli.output import print_table, print_text
+    from tfkit.warmup.report import ROW_COLUMNS
 
     if report.path == report.files[0].path:
         _print_file(report.files[0], frozen=frozen)
         return
-    rows = [
-        (
-            file.path.name,
-            "\n".join(f"{each.name} {each.dtype.short_name}{list(each.shape)}" for each in file.inputs),
-            ", ".join(file.output_filter) or "all",
-            str(file.size_bytes),
-        )
-        for file in report.files
-    ]
-    print_table(("file", "inputs", "outputs", "bytes"), rows)
+    rows = [file.row() for file in report.files]
+    print_table(ROW_COLUMNS, rows)
     count = f"{len(rows)} warm-up file{'s' if len(rows) > 1 else ''}"
     print_text(f"folder  {report.path}, {count} and manifest.json")
 

@@ -99,12 +99,14 @@ def _write_page(proof: WarmupProof, path: Path, *, force: bool) -> None:
 def _print_proof(proof: WarmupProof) -> None:
     from tfkit.cli.output import print_table, print_text
 
-    columns = ("processor", "request", "result", "first, cold", "first, warm", "later", "covered by")
+    columns = ("processor", "request", "result", "cold ms", "warm ms", "later ms")
     print_table(columns, [cells for each in proof.processors for cells in _cells(each)])
     for each in proof.processors:
         for request in each.requests:
             if request.differences:
                 print_text(f"{request.name} asks for {'; '.join(request.differences)}")
+            elif request.covered_by != request.name:
+                print_text(f"{request.name} is covered by {request.covered_by}")
         if each.problem and not each.missing:
             print_text("\n  ".join((f"{each.processor}: {each.problem}", *each.hint.splitlines())))
     for name in proof.too_late():
@@ -120,8 +122,7 @@ def _cells(proof: ProcessorProof) -> list[tuple[str, ...]]:
             proof.processor,
             each.name,
             each.result,
-            *(f"{value:.1f} ms" for value in (each.cold_first_ms, each.warm_first_ms, each.later_ms)),
-            each.covered_by,
+            *(f"{value:.1f}" for value in (each.cold_first_ms, each.warm_first_ms, each.later_ms)),
         )
         for each in proof.requests
     ]

@@ -216,6 +216,7 @@ def explained(url: Url, timeout_s: float) -> Iterator[None]:
                 f"{url} gave no whole answer within {timeout_s:g} s",
                 hint=f"Allow more time, or send fewer rows. {_PERHAPS_COMPUTED}",
             ) from None
+        cause = next((each for each in error.args if isinstance(each, Exception)), error)  # urllib3 wraps it
         raise MissingError(
-            f"{url}: the connection was lost before the answer was complete: {error}", hint=_PERHAPS_COMPUTED
+            f"{url}: the connection was lost before the answer was complete: {cause}", hint=_PERHAPS_COMPUTED
         ) from None

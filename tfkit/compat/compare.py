@@ -284,8 +284,7 @@ def _finite_alike(came: Array, expected: Array) -> bool:
 
 def _argmax_agreement(pairs: Sequence[tuple[Array, Array]]) -> float | None:
     first = pairs[0][1]
-    floats = (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)
-    if first.ndim != 2 or not 2 <= first.shape[1] <= _MOST_CLASSES or dtype_of(first) not in floats:
+    if first.ndim != 2 or not 2 <= first.shape[1] <= _MOST_CLASSES or not dtype_of(first).is_float:
         return None
     rows = [came.argmax(axis=1) == want.argmax(axis=1) for came, want in pairs if want.ndim == 2 and want.size]
     return float(np.concatenate(rows).mean()) if rows else None

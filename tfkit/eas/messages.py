@@ -29,7 +29,7 @@ _KEY, _VALUE = 0x0A, 0x12
 # A name costs more memory than it has bytes; with a limit, what a message costs stays in proportion to its length.
 _MAX_NAMES = 1 << 16
 # protobuf's own limit, which every reader of a message enforces.
-_MAX_BYTES = (1 << 31) - 1
+MAX_MESSAGE_BYTES = (1 << 31) - 1
 
 # The dtypes whose values stand on the wire as they are in memory: float32, float64 and the complex ones.
 MEMORY_DTYPES = frozenset(
@@ -220,8 +220,8 @@ def _entries(tag: int, what: str, arrays: Mapping[str, Array]) -> list[Part]:
 
 def _join(parts: list[Part]) -> bytes:
     data = b"".join(parts)
-    if len(data) > _MAX_BYTES:
-        raise MessageError(f"a message of {len(data)} bytes: expected {_MAX_BYTES} at most")
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MessageError(f"a message of {len(data)} bytes: expected {MAX_MESSAGE_BYTES} at most")
     return data
 
 

@@ -27,6 +27,7 @@ from tfkit.processors.catalogue import PROCESSORS, select_processors
 from tfkit.tensors import Signature
 
 MANIFEST = "manifest.json"
+ROW_COLUMNS = ("processor", "exported", "rewritten", "largest error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,15 @@ class ProcessorExport:
     processor: str
     report: ExportReport | None
     problem: str = ""
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Its row of ``ROW_COLUMNS``."""
+        if self.report is None:
+            return self.processor, "no", "", ""
+        errors = [output.max_abs_error for each in self.report.signatures for output in each.check.outputs]
+        lowering = self.report.lowering
+        changed = str(sum(lowering.applied.values())) if lowering is not None else ""
+        return self.processor, "yes", changed, f"{max(errors):.2g}" if errors else "not compared"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; the folder is called as the processor is."""
@@ -103,6 +113,17 @@ class EverywhereReport:
             "notes": list(self.notes),
             "processors": [each.as_dict() for each in self.exports],
         }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from html import escape
+
+        from tfkit.html import fragment, table
+
+        problems = "".join(f"<p>{escape(f'{each.processor}: {each.problem}')}</p>" for each in self.failed)
+        return fragment(
+            (f"<p>{escape(str(self.path))}</p>", table(ROW_COLUMNS, map(ProcessorExport.row, self.exports)), problems)
+        )
 
 
 def export_everywhere(

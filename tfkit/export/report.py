@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from tfkit.compat.tolerance import Tolerance
 from tfkit.eas.structure import structure
 from tfkit.lower.model import LoweringReport
 from tfkit.tensors import Signature
+
+ROW_COLUMNS = ("", "name", "dtype and shape", "largest error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,14 @@ class ExportedSignature:
     signature: Signature
     check: SelfCheck
 
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """A row of ``ROW_COLUMNS`` for each input and output."""
+        errors = {output.name: output.max_abs_error for output in self.check.outputs}
+        yield from (("input", spec.name, str(spec), "") for spec in self.signature.inputs)
+        for spec in self.signature.outputs:
+            error = f"{errors[spec.name]:.2g}" if spec.name in errors else "not compared"
+            yield "output", spec.name, str(spec), error
+
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
@@ -149,3 +159,17 @@ class ExportReport:
             "versions": dict(self.versions),
             "lowering": None if self.lowering is None else asdict(self.lowering),
         }
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from html import escape
+
+        from tfkit.html import fragment, table, verdict
+
+        parts = [f"<p>{escape(str(self.path))}</p>"]
+        for each in self.signatures:
+            parts += [f"<h3>{escape(each.signature.name)}</h3>", table(ROW_COLUMNS, each.rows())]
+        skipped = self.check.skipped
+        proof = f"not verified ({skipped})" if skipped else f"verified against {self.source.name}"
+        notes = "".join(f"<br>note: {escape(note)}" for note in self.notes)
+        return fragment((*parts, f"<p>{verdict(proof, good=not skipped)}{notes}</p>"))

@@ -18,7 +18,6 @@ from tfkit.errors import InputError, SignatureError
 from tfkit.tensors import DType, TensorSpec
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-_FLOATS = (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)
 _MAX_RANK = 64  # numpy's own limit
 
 
@@ -109,7 +108,7 @@ def _json_elements(flat: list[Any], spec: TensorSpec) -> Array:
     for item in flat:
         if not isinstance(item, int | float):
             raise _misfit(item, spec)
-    if dtype not in _FLOATS:
+    if not dtype.is_float:
         flat = [int(item) if isinstance(item, float) and item.is_integer() else item for item in flat]
     if all(isinstance(item, int) for item in flat):
         # Python's whole numbers are unbounded: find the type that holds them all before numpy picks a lossy one.
@@ -117,7 +116,7 @@ def _json_elements(flat: list[Any], spec: TensorSpec) -> Array:
         for wide in (np.int64, np.uint64):
             if np.iinfo(wide).min <= low and high <= np.iinfo(wide).max:
                 return from_array(np.array(flat, dtype=wide), spec)
-        if dtype not in _FLOATS:
+        if not dtype.is_float:
             raise _misfit(max(low, high, key=abs), spec, " (out of its range)")
     try:
         return from_array(np.array(flat, dtype=np.float64), spec)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfkit.eas.messages import PredictRequest, decode_request
+from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, nearest
 from tfkit.inputs import images
 from tfkit.inputs.lines import CsvTable, JsonLines, TextFile
@@ -22,7 +22,6 @@ from tfkit.inputs.rest import rest_inputs, rest_signature
 from tfkit.inputs.rows import RowFile
 
 _MAX_JSON_BYTES = 256 << 20
-_MAX_REQUEST_BYTES = 2 << 30
 _READ_AT_ONCE = (".npy", ".npz", ".json", ".bin")
 _KNOWN = ".npy, .npz, .json, .csv, .jsonl, .txt, .parquet, .tfrecord, or pictures"
 
@@ -70,7 +69,12 @@ def read_value(path: Path, key: str, name: str) -> Any:
         return arrays.read(_choose(arrays.names, key, name, path))
     if suffix == ".json":
         value = _read_json(path)
-        return value[_choose(list(value), key, name, path)] if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        whole = _is_request(value) or (len(value) > 1 and rest_signature(value) is not None)
+        if whole and not key and name not in value:
+            raise InputError(f"{path} is a whole request: expected the values of {name!r}", hint=f"Give it as @{path}")
+        return value[_choose(list(value), key, name, path)]
     readable_size(path)
     if suffix == ".npy" and not key:
         return read_npy(path)
@@ -97,7 +101,10 @@ def read_set(path: Path) -> Mapping[str, Any]:
     if suffix == ".json":
         value = _read_json(path)
         if not isinstance(value, dict):
-            raise InputError(f'{path} holds a JSON {_kind(value)}: expected an object such as {{"x": [1.0]}}')
+            raise InputError(
+                f'{path} holds a JSON {_kind(value)}: expected an object such as {{"x": [1.0]}}',
+                hint=f"Name the input: NAME=@{path}",
+            )
         if _is_request(value):
             return dict(_json_request(value, path).inputs)
         return rest_inputs(value, path) if rest_signature(value) is not None else value
@@ -116,7 +123,7 @@ def read_request(path: Path) -> PredictRequest:
         if not _is_request(value):
             raise MessageError(f'{path} is no PredictRequest as protobuf JSON: it has no "inputs" object of arrays')
         return _json_request(value, path)
-    data = read_bytes(path, _MAX_REQUEST_BYTES)
+    data = read_bytes(path, MAX_MESSAGE_BYTES)
     if not data:
         raise MessageError(f"{path} is empty: expected one serialized PredictRequest")
     try:

@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from tfkit.arrays import NUMPY_DTYPES, Array
+from tfkit.eas.messages import MAX_MESSAGE_BYTES
 from tfkit.errors import SignatureError
 from tfkit.graph.values import Domain, IntRange, Vocabulary
 from tfkit.inputs.options import RandomSource
@@ -23,7 +24,6 @@ from tfkit.tensors import DType, TensorSpec
 
 WORDS = (b"alpha", b"bravo", b"charlie", b"delta", b"echo", b"foxtrot", b"golf", b"hotel")
 DEFAULT_INTEGERS = IntRange(0, 10)
-_MAX_SIZE_BYTES = 2 << 30  # what one protobuf message can hold
 _VARIED_TRIES = 16
 
 
@@ -66,7 +66,7 @@ def _shape(spec: TensorSpec, batch_size: int, unknown_dim: int) -> tuple[int, ..
         raise SignatureError(f"input {spec.name!r} is {spec}: no request can hold values of that dtype")
     shape = tuple((unknown_dim if at else batch_size) if dim is None else dim for at, dim in enumerate(spec.shape))
     size = math.prod(shape) * NUMPY_DTYPES[spec.dtype].itemsize
-    if size > _MAX_SIZE_BYTES:
+    if size > MAX_MESSAGE_BYTES:
         raise SignatureError(
             f"input {spec.name!r} would take {size} bytes in shape {list(shape)}: a message holds 2 GiB"
         )

@@ -1,7 +1,8 @@
 """Pictures as samples: one file, or all of a folder; decoded, in the size and with the channels that an input has.
 
-Values are those of the file, 0 to 255, unless a range is given, as in ``NAME=@FOLDER:-1:1``. An input of texts gets the
-files as they are.
+A picture is taken as it is stored, as TensorFlow's decoders take it: transparency is dropped where the input has no
+fourth channel, and a rotation that EXIF asks for is not done. Values are those of the file, 0 to 255, unless a range is
+given, as in ``NAME=@FOLDER:-1:1``. An input of texts gets the files as they are.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Pictures(RowFile):
         found = RANGE.fullmatch(key)
         if key and (not found or float(found["low"]) >= float(found["high"])):
             raise UsageError(f"{self.path}:{key} is no range of values: expected LO:HI, as in {spec.name}=@FOLDER:0:1")
-        if key and not _is_float(spec):
+        if key and not spec.dtype.is_float:
             raise UsageError(f"input {spec.name!r} is {spec}: a range of values is for floats")
         return key
 
@@ -157,7 +158,3 @@ def _decode(path: Path, layout: _Layout) -> Array:
     except _DAMAGES as error:
         raise InputError(f"it is no picture that can be read: {error}") from None
     return layout.arrange(values if values.ndim == 3 else values[..., np.newaxis])
-
-
-def _is_float(spec: TensorSpec) -> bool:
-    return spec.dtype in (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)

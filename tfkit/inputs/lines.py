@@ -20,7 +20,6 @@ from tfkit.inputs.options import load_json
 from tfkit.inputs.rows import RowFile, holds_one_value
 from tfkit.tensors import DType, TensorSpec
 
-_MAX_LINE_BYTES = 64 << 20
 # By a part of what Python's csv says.
 _CSV_HINTS = {
     "new-line character": "Its lines end with a carriage return alone: convert them to line feeds.",
@@ -39,7 +38,7 @@ class _LineFile(RowFile):
     @contextmanager
     def _lines(self) -> Iterator[Iterator[str]]:
         with opened(self.path) as stream:
-            yield self._counted(lines(stream, self.path, _MAX_LINE_BYTES))
+            yield self._counted(lines(stream, self.path))
 
     def _counted(self, texts: Iterator[str]) -> Iterator[str]:
         self.done = 0

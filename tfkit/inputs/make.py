@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from tfkit.arrays import Array, dtype_of
-from tfkit.errors import SignatureError, UsageError, nearest
+from tfkit.errors import InputError, SignatureError, UsageError, nearest
 from tfkit.graph.values import Domain
 from tfkit.inputs import files, generate
 from tfkit.inputs.convert import fit_rows, from_array, from_json
 from tfkit.inputs.files import RequestHead
 from tfkit.inputs.options import FileSource, InputOption, LiteralSource, RandomSource, ZerosSource
-from tfkit.inputs.rows import FIRST_ROWS, Reading, RowFile, pick_rows, read_rows
+from tfkit.inputs.rows import FIRST_ROWS, Reading, RowFile, naming, pick_rows, read_rows
 from tfkit.tensors import DType, Signature, TensorSpec
 
 _PLAIN = (list, tuple, str, bytes, int, float, complex)
@@ -257,6 +258,8 @@ def _parts(option: InputOption, signature: Signature | None) -> dict[str, _Given
 def _named_rows(file: RowFile, key: str, signature: Signature | None) -> Sequence[str]:
     """The inputs that a file of rows holds: those called like its columns, or the only one."""
     columns = file.columns()
+    if not columns and next(file.rows(), None) is None:
+        raise InputError(f"{file.path} holds no rows")
     if key or not columns:
         return (_only_input(file.path, signature),)
     if signature is None:
@@ -266,7 +269,10 @@ def _named_rows(file: RowFile, key: str, signature: Signature | None) -> Sequenc
         return (signature.inputs[0].name,)
     if not found:
         takes = ", ".join(repr(spec.name) for spec in signature.inputs)
-        raise SignatureError(f"{file.path} has no column for any input: signature {signature.name!r} takes {takes}")
+        raise SignatureError(
+            f"{file.path} has no column for any input: signature {signature.name!r} takes {takes}",
+            hint=nearest(signature.inputs[0].name, columns) if signature.inputs else "",
+        )
     return found
 
 
@@ -286,10 +292,12 @@ def _convert(given: _Given, spec: TensorSpec, batch_size: int | None, seed: int,
     if spec.shape is None and exact:
         batch_size = None  # what is meant as it is has a batch to cut only where the model says so
     value = given.load(spec.name)
-    array = value if isinstance(value, np.ndarray) else from_json(value, spec)
-    if reading.random and not exact and batch_size is not None:
-        array = _drawn(array, spec, batch_size, seed)
-    return from_array(fit_rows(array, spec, batch_size), spec)  # rows first: the file may be large
+    source = given.option.source
+    with naming(source.path) if isinstance(source, FileSource) else nullcontext():
+        array = value if isinstance(value, np.ndarray) else from_json(value, spec)
+        if reading.random and not exact and batch_size is not None:
+            array = _drawn(array, spec, batch_size, seed)
+        return from_array(fit_rows(array, spec, batch_size), spec)  # rows first: the file may be large
 
 
 def _drawn(array: Array, spec: TensorSpec, batch_size: int, seed: int) -> Array:

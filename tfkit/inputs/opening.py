@@ -1,4 +1,4 @@
-"""Opens files of samples: regular ones only, whatever is wrong an ``InputError`` that names the file."""
+"""Opens files of samples: regular ones only; whatever is wrong is an error that names the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tfkit.errors import InputError
+from tfkit.errors import InputError, MissingError
+
+_MAX_LINE_BYTES = 64 << 20
 
 
 def regular_size(path: Path) -> int:
@@ -39,7 +41,8 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """All of a file.
 
     Raises:
-        InputError: It is missing, no regular file, larger than ``limit`` bytes, or may not be read.
+        InputError: It is missing, no regular file, or larger than ``limit`` bytes.
+        MissingError: It may not be read.
     """
     readable_size(path, limit)
     with readable(path):
@@ -48,7 +51,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file to read from; raises ``InputError``, also where reading fails in the block."""
+    """A file to read from; raises as ``readable`` does, also where reading fails in the block."""
     with readable(path):
         regular_size(path)
         with path.open("rb") as stream:
@@ -57,27 +60,37 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turns what reading a file raises in the block into an ``InputError``."""
+    """Turns what reading a file raises in the block into an ``InputError``, or a ``MissingError`` if it may not be."""
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
+    except PermissionError:
+        raise MissingError(f"{path} may not be read: permission denied") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def lines(stream: BinaryIO, path: Path, limit: int) -> Iterator[str]:
+def byte_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers and their ends; raises ``InputError`` if one is too long."""
+    number = 0
+    while line := stream.readline(_MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > _MAX_LINE_BYTES:
+            raise InputError(f"{path}, line {number} has more than {_MAX_LINE_BYTES} bytes")
+        yield number, line
+
+
+def lines(stream: BinaryIO, path: Path) -> Iterator[str]:
     """The lines of UTF-8 text, with their ends; a byte order mark is no part of it.
 
     Raises:
-        InputError: A line has more than ``limit`` bytes, or is no UTF-8 text; the message has its number.
+        InputError: A line is too long, or is no UTF-8 text; the message has its number.
     """
-    number = 0
-    while line := stream.readline(limit + 1):
-        number += 1
-        if len(line) > limit:
-            raise InputError(f"{path}, line {number} has more than {limit} bytes")
+    for number, line in byte_lines(stream, path):
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise InputError(f"{path}, line {number} is no UTF-8 text: {error.reason}") from None
+            raise InputError(
+                f"{path}, line {number} is no UTF-8 text: {error.reason}", hint="Save the file in UTF-8."
+            ) from None

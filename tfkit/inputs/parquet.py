@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def _held(scalar: Any, column: str, spec: TensorSpec) -> Any:
         value = scalar.as_py()
     except (ValueError, OverflowError) as error:  # a text that is no UTF-8, a time out of Python's range
         raise InputError(f"column {column!r} cannot be read: {error}") from None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if value is None or (isinstance(value, list) and None in value):
         raise InputError(f"column {column!r} has no value: expected {spec} for input {spec.name!r}")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from tfkit.arrays import Array
+from tfkit.eas.messages import MAX_MESSAGE_BYTES
 from tfkit.errors import InputError, SignatureError, nearest
 from tfkit.inputs.convert import first_rows, from_array, from_json
 from tfkit.tensors import DType, TensorSpec
 
-_MAX_SIZE_BYTES = 2 << 30  # what one protobuf message can hold
 _PORTION_BYTES = 16 << 20
 _DRAWS_AT_ONCE = 4096
 
@@ -142,9 +143,11 @@ def read_rows(
     size = 0
     chosen = _choose(file, column, spec, batch_size, seed, reading)
     while some := _portion(file, chosen):
-        part = _shaped(_to_array(file, some, spec), spec) if file.flat else _to_array(file, some, spec)
+        part = _to_array(file, some, spec)
+        if file.flat or part.ndim == 1:  # a single value is also the row of an input that takes one in a list
+            part = _shaped(part, spec)
         size += _size(part)
-        if size > _MAX_SIZE_BYTES:
+        if size > MAX_MESSAGE_BYTES:
             raise InputError(
                 f"{file.path} holds more for input {spec.name!r} than a request can (2 GiB)",
                 hint="Give a smaller --batch-size.",
@@ -154,8 +157,19 @@ def read_rows(
         parts.append(part)
     if not parts:
         raise InputError(f"{file.path} holds no rows")
-    array = first_rows(parts[0] if len(parts) == 1 else np.concatenate(parts), spec, batch_size)
+    with naming(file.path):
+        array = first_rows(parts[0] if len(parts) == 1 else np.concatenate(parts), spec, batch_size)
     return array[0, ...] if single else array  # the dots keep one text an array
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Puts the file before the message of what does not fit in the block."""
+    try:
+        yield
+    except SignatureError as error:
+        error.message = f"{path}: {error.message}"
+        raise
 
 
 def pick_rows(count: int, wanted: int, seed: int) -> list[int]:

@@ -13,7 +13,7 @@ from tfkit.graph.domains import Domain
 from tfkit.inputs.convert import fit_rows, from_array
 from tfkit.inputs.make import make_inputs, random_for_missing
 from tfkit.inputs.options import InputOption, RandomSource, ZerosSource
-from tfkit.tensors import DType, Signature, TensorSpec
+from tfkit.tensors import Signature, TensorSpec
 
 BATCH_SIZES = (1, 3)
 # Of more given rows than these, a case has the first.
@@ -24,7 +24,6 @@ UNKNOWN_SIZES = (64, 32, 16, 128, 224, 256, 299, 512, 8, 4, 1)
 # Ranges of random floats that the graph does not bound: what make_inputs draws, then those of pictures and wider ones,
 # for models that hardly notice the smaller.
 SPREADS = (None, (0.0, 256.0), (-4.0, 4.0), (-1000.0, 1000.0))
-_FLOATS = (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)
 
 
 class SampleMaker:
@@ -165,7 +164,7 @@ class SampleMaker:
     def _spread(self, option: InputOption, spread: int) -> InputOption:
         bounds = SPREADS[spread]
         free = option.source == RandomSource() and option.name not in self._domains
-        if bounds is None or not free or self._signature.input(option.name).dtype not in _FLOATS:
+        if bounds is None or not free or not self._signature.input(option.name).dtype.is_float:
             return option
         return replace(option, source=RandomSource(*bounds))
 

@@ -18,10 +18,10 @@ from typing import IO, Protocol
 
 import google_crc32c
 
+from tfkit.eas.messages import MAX_MESSAGE_BYTES
 from tfkit.errors import InputError
 from tfkit.inputs.opening import opened
 
-MAX_RECORD_BYTES = 2 << 30  # what one protobuf message can hold
 _MAX_UNPACKED_BYTES = 256 << 20  # of a compressed file, whose size does not bound what it unpacks to
 _PIECE_BYTES = 1 << 20
 _LENGTH = struct.Struct("<QI")
@@ -52,7 +52,7 @@ def read_records(path: Path) -> Generator[bytes, None, None]:
             with _unpacking(path), gzip.GzipFile(fileobj=stream) as unpacked:
                 yield from _records(unpacked, path, _MAX_UNPACKED_BYTES)
         else:
-            yield from _records(stream, path, MAX_RECORD_BYTES)
+            yield from _records(stream, path, MAX_MESSAGE_BYTES)
 
 
 def write_records(stream: IO[bytes], records: Iterable[bytes]) -> None:
@@ -84,7 +84,8 @@ def _records(stream: _Readable, path: Path, limit: int) -> Iterator[bytes]:
             raise InputError(f"{place} claims {length} bytes: at most {limit} are read")
         record, tail = _take(stream, length), _take(stream, _CHECKSUM.size)
         if len(tail) < _CHECKSUM.size:
-            raise InputError(f"{place} is cut off: {len(record)} of {length} bytes are there")
+            there, whole = len(record) + len(tail), length + _CHECKSUM.size
+            raise InputError(f"{place} is cut off: {there} of {whole} bytes are there, its checksum included")
         if _CHECKSUM.unpack(tail)[0] != _masked(record):
             raise InputError(f"{place} is damaged: its {length} bytes have another checksum")
         yield record

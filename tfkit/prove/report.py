@@ -14,7 +14,7 @@ from tfkit.warmup.form import RequestForm
 # Requests after these count as later ones: what TensorFlow prepares, it has prepared by then.
 SETTLED_AFTER = 5
 # What a first request may take longer than later ones, and still count as quick: part of theirs, and in ms at least.
-_NOISE, _LEAST_NOISE_MS = 0.5, 5.0
+_NOISE, _LEAST_NOISE_MS = 0.5, 10.0
 # How much of what a cold first request costs beyond a later one may be left when the service is warm.
 _MOST_LEFT = 0.2
 
@@ -54,7 +54,7 @@ class RequestProof:
     @property
     def later_ms(self) -> float:
         """What a request takes once the service has settled, the median of them all."""
-        return median(self._later())
+        return median(value for each in (*self.cold_ms, *self.warm_ms) for value in each[SETTLED_AFTER:])
 
     @property
     def result(self) -> str:
@@ -62,14 +62,13 @@ class RequestProof:
         if not self.covered_by:
             return NOT_COVERED
         # Nobody can tell a first request from later ones that is within their own range.
-        quick_ms = max(self.later_ms + max(self.later_ms * _NOISE, _LEAST_NOISE_MS), *self._later())
+        settled = (*(each[SETTLED_AFTER:] for each in self.cold_ms), *(each[1:] for each in self.warm_ms))
+        slowest_ms = max(value for each in settled for value in each)
+        quick_ms = max(self.later_ms + max(self.later_ms * _NOISE, _LEAST_NOISE_MS), slowest_ms)
         if self.cold_first_ms <= quick_ms:
             return NOT_NEEDED
         left_ms, cost_ms = self.warm_first_ms - self.later_ms, self.cold_first_ms - self.later_ms
         return EFFECTIVE if self.warm_first_ms <= quick_ms or left_ms <= _MOST_LEFT * cost_ms else NO_EFFECT
-
-    def _later(self) -> list[float]:
-        return [value for each in (*self.cold_ms, *self.warm_ms) for value in each[SETTLED_AFTER:]]
 
     @property
     def passed(self) -> bool:
@@ -137,6 +136,7 @@ class ProcessorProof:
         return {
             "processor": self.processor,
             "passed": self.passed,
+            "installed": not self.missing,
             "problem": self.problem or None,
             "hint": self.hint or None,
             "cold_start_s": round(self.cold_start_s, 3) if measured else None,
@@ -152,7 +152,8 @@ class WarmupProof:
     Attributes:
         model: The model.
         warm_up: Its warm-up files.
-        runs: How many services were started without, and as many with warm-up, on each processor.
+        runs: How many services were to be started without, and as many with warm-up, on each processor; where one was
+            slow, there were more.
         keepalive_ms: The service's time limit, to judge first requests by.
         processors: One for each.
         created: When.
@@ -178,13 +179,15 @@ class WarmupProof:
     @property
     def verdict(self) -> str:
         """In one sentence."""
+        if not self.measured:
+            return "nothing was measured: no processor that was asked for is installed"
         requests = [request for each in self.measured for request in each.requests]
         for result, words in (
-            (NOT_COVERED, "no warm-up request has the form of {names}: it finds the service cold"),
+            (NOT_COVERED, "no warm-up request has the form of {names}: {find} the service cold"),
             (NO_EFFECT, "the first request is slow in spite of the warm-up: {names}"),
         ):
             if names := dict.fromkeys(each.name for each in requests if each.result == result):
-                return words.format(names=", ".join(names))
+                return words.format(names=", ".join(names), find="it finds" if len(names) == 1 else "they find")
         if failed := [each.processor for each in self.processors if not each.passed]:
             return f"not proved on {', '.join(failed)}"
         if all(each.result == NOT_NEEDED for each in requests):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfkit.client import Client
+from tfkit.errors import InputError, ServiceError
 from tfkit.serve.local import serve_model
 
 # The service and its client wait as long as a first request may take: how long that is is what is asked.
@@ -45,16 +46,17 @@ class Starter:
     tags: str
     sends: int
 
-    def time_requests(self, warm_up: Sequence[Path], requests: Sequence[bytes], rounds: int) -> ServiceRun:
+    def time_requests(self, warm_up: Sequence[Path], requests: Mapping[Path, bytes], rounds: int) -> ServiceRun:
         """Starts a service, sends it the requests one after the other, again and again, and stops it.
 
         Args:
             warm_up: Its warm-up files; none for a cold one.
-            requests: Serialized requests.
+            requests: Serialized requests, each by its file.
             rounds: How often each is sent.
 
         Raises:
-            TfkitError: The service does not start, or does not answer a request.
+            InputError: The service refuses a request.
+            TfkitError: It does not start, or does not answer.
         """
         service = serve_model(
             self.model,
@@ -70,8 +72,11 @@ class Starter:
             client.wait_until_ready()  # and so the connection is there before anything is timed
             times: tuple[list[float], ...] = tuple([] for _ in requests)
             for _ in range(rounds):
-                for body, taken_ms in zip(requests, times, strict=True):
+                for (path, body), taken_ms in zip(requests.items(), times, strict=True):
                     began = time.perf_counter()
-                    client.predict_bytes(body)
+                    try:
+                        client.predict_bytes(body)
+                    except ServiceError as error:
+                        raise InputError(f"{path}: {error.message}", hint=error.hint) from None
                     taken_ms.append((time.perf_counter() - began) * 1000)
         return ServiceRun(service.start_s, tuple(map(tuple, times)))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfkit.errors import MissingError, TfkitError, UsageError
 from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
 from tfkit.processors.libraries import find_library
-from tfkit.prove.report import SETTLED_AFTER, ProcessorProof, RequestProof, WarmupProof
-from tfkit.prove.timing import Starter
+from tfkit.prove.report import NO_EFFECT, SETTLED_AFTER, ProcessorProof, RequestProof, WarmupProof
+from tfkit.prove.timing import ServiceRun, Starter
+from tfkit.runtime.options import is_device
 from tfkit.savedmodel.files import find_model_file
 from tfkit.savedmodel.frozen import is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
@@ -19,6 +20,9 @@ from tfkit.tensors import SERVE_TAG
 from tfkit.warmup.files import read_warmup, read_warmup_body
 from tfkit.warmup.folder import request_files
 from tfkit.warmup.form import RequestForm
+
+# Where a first request seems slow in spite of the warm-up, as many more services tell whether the machine was.
+_MORE_RUNS = 3
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -57,7 +61,8 @@ def prove_warmup(
         requests: Production's requests: files of the same kind, or what ``serve --record`` kept. By default the
             warm-up's own.
         processors: The TensorFlows to try: names of EAS's processors, patterns, ``all``, or ``installed``.
-        runs: How many services to start without, and as many with warm-up.
+        runs: How many services to start without, and as many with warm-up; up to three more of each where the first
+            request seems slow in spite of the warm-up, as other processes can make it so.
         rounds: How often each request is sent to a service.
         sends: How often a service replays each warm-up file.
         keepalive_ms: The service's time limit (``rpc.keepalive``), which first requests are judged by.
@@ -83,9 +88,11 @@ def prove_warmup(
         raise UsageError(
             f"runs={runs}, rounds={rounds} measure nothing: expected at least 1 run of more than {SETTLED_AFTER} rounds"
         )
+    if not is_device(device):
+        raise UsageError(f"device {device!r}: expected auto, cpu, gpu or gpu:N")
     model = Path(model)
-    warm = tuple(_read_requests(warm_up, model, tags))
-    asked = tuple(_read_requests(requests, model, tags)) or warm
+    warm = _read_requests(warm_up, model, tags)
+    asked = _read_requests(requests, model, tags) or warm
     if not warm:
         raise UsageError("no warm-up file is given", hint="Make one: tfkit warmup-gen MODEL")
     tell = progress or (lambda _: None)
@@ -97,15 +104,18 @@ def prove_warmup(
     return WarmupProof(model, tuple(each.path for each in warm), runs, keepalive_ms, tuple(proofs))
 
 
-def _read_requests(places: Paths, model: Path, tags: Collection[str]) -> Iterator[_Request]:
+def _read_requests(places: Paths, model: Path, tags: Collection[str]) -> tuple[_Request, ...]:
+    """The requests in files and folders, each file once."""
     frozen = is_frozen_graph(find_model_file(model))
     signatures = {} if frozen else read_signatures(model, tags)
     several = [places] if isinstance(places, str | os.PathLike) else places
-    for path in (file for place in several for file in request_files(Path(place))):
+    found = []
+    for path in dict.fromkeys(file for place in several for file in request_files(Path(place))):
         form = RequestForm.of(read_warmup(path))
         if not frozen:
             form = form.within(find_signature(signatures, form.signature_name))
-        yield _Request(path, form, read_warmup_body(path))
+        found.append(_Request(path, form, read_warmup_body(path)))
+    return tuple(found)
 
 
 def _prove_on(
@@ -122,34 +132,30 @@ def _prove_on(
         find_library(processor.name)
     except MissingError as error:
         return ProcessorProof(processor.name, problem=error.message, hint=error.hint, missing=True, required=required)
-    bodies = [each.body for each in requests]
-    cold, warm = [], []
+    bodies = {each.path: each.body for each in requests}
+    files = [each.path for each in warm_up]
+    cold: list[ServiceRun] = []
+    warm: list[ServiceRun] = []
+    proofs: tuple[RequestProof, ...] = ()
     try:
-        for run in range(runs):
-            tell(f"{processor.name}: services without and with warm-up, {run + 1} of {runs}")
+        for run in range(runs + _MORE_RUNS):
+            if run >= runs and not any(each.result == NO_EFFECT for each in proofs):
+                break
+            again = f"{run + 1} of {runs}" if run < runs else f"again, as something was slow: {run + 1}"
+            tell(f"{processor.name}: services without and with warm-up, {again}")
             cold.append(starter.time_requests((), bodies, rounds))
-            warm.append(starter.time_requests([each.path for each in warm_up], bodies, rounds))
+            warm.append(starter.time_requests(files, bodies, rounds))
+            proofs = tuple(_proof(place, each, warm_up, cold, warm) for place, each in enumerate(requests))
     except TfkitError as error:
         return ProcessorProof(processor.name, problem=error.message, hint=error.hint, required=required)
-    proofs = tuple(
-        _proof(
-            request,
-            warm_up,
-            tuple(each.requests_ms[place] for each in cold),
-            tuple(each.requests_ms[place] for each in warm),
-        )
-        for place, request in enumerate(requests)
-    )
     return ProcessorProof.of(processor.name, proofs, cold, warm)
 
 
 def _proof(
-    request: _Request,
-    warm_up: Sequence[_Request],
-    cold_ms: tuple[tuple[float, ...], ...],
-    warm_ms: tuple[tuple[float, ...], ...],
+    place: int, request: _Request, warm_up: Sequence[_Request], cold: Sequence[ServiceRun], warm: Sequence[ServiceRun]
 ) -> RequestProof:
     nearest = min(warm_up, key=lambda each: len(request.form.differences(each.form)))
     differences = request.form.differences(nearest.form)
     covered_by = "" if differences else nearest.path.name
+    cold_ms, warm_ms = (tuple(each.requests_ms[place] for each in runs) for runs in (cold, warm))
     return RequestProof(request.path.name, request.form, covered_by, differences, cold_ms, warm_ms)

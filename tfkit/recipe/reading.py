@@ -16,15 +16,24 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from tfkit.errors import InputError, nearest
+from tfkit.recipe.checks import Mistake, recipe_mistakes
 from tfkit.recipe.lines import line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 MAX_SIZE_BYTES = 1 << 20
+_SHOWN_LETTERS = 100
+# The checker's own words are JSON's.
+_MESSAGES = {
+    "dataclass_type": "expected a table, of which there is one",
+    "dict_type": "expected a table",
+    "list_type": "expected a list",
+}
 _STRICT = ConfigDict(extra="forbid", strict=True)
 _Positive = Annotated[int, Field(ge=1)]
-_Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
+_Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Size = Annotated[int, Field(ge=-1)]
 # A placeholder's value, or an input's: what JSON can say, but for nothing.
 Value = bool | int | float | str | list[Any]
 
@@ -39,7 +48,7 @@ class SourceTable:
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    model: str
+    model: Annotated[str, Field(min_length=1)]
     signature: str | None = None
     tags: list[str] | None = None
     merge: list[str] = field(default_factory=list)
@@ -47,7 +56,7 @@ class SourceTable:
     input_tensors: dict[str, str] = field(default_factory=dict)
     output_tensors: dict[str, str] = field(default_factory=dict)
     fixed: dict[str, Value] = field(default_factory=dict)
-    input_shapes: dict[str, list[int]] = field(default_factory=dict)
+    input_shapes: dict[str, list[_Size]] = field(default_factory=dict)
     architecture: str = ""
     custom_objects: str | None = None
     allow_code: bool = False
@@ -182,9 +191,12 @@ def read_recipe(path: str | Path) -> Recipe:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no TOML: {error}") from None
     try:
-        return _adapter().validate_json(json.dumps(values, default=str))  # as strict as types allow
+        recipe = _adapter().validate_json(json.dumps(values, default=_no_json))  # as strict as types allow
     except ValidationError as error:
-        raise _not_valid(path, text, error.errors(include_url=False)) from None
+        raise _not_valid(path, text, map(_mistake, error.errors(include_url=False))) from None
+    if mistakes := list(recipe_mistakes(recipe, recipe.name or path.stem)):
+        raise _not_valid(path, text, mistakes)
+    return recipe
 
 
 def recipe_schema() -> dict[str, Any]:
@@ -203,39 +215,46 @@ def _read_text(path: Path) -> str:
             data = file.read(MAX_SIZE_BYTES + 1)
         if len(data) > MAX_SIZE_BYTES:
             raise InputError(f"{path} has more than {MAX_SIZE_BYTES} bytes: a recipe is a small TOML file")
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # some editors of Windows write a mark at the beginning
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: expected a recipe, a TOML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def _not_valid(path: Path, text: str, errors: Sequence[ErrorDetails]) -> InputError:
+def _no_json(value: object) -> dict[str, str]:
+    """What stands for a date or a time, which no key takes: something that no key takes either."""
+    return {"date or time": str(value)}
+
+
+def _not_valid(path: Path, text: str, mistakes: Iterable[Mistake]) -> InputError:
     told: dict[tuple[str, ...], tuple[int, str]] = {}
-    for error in errors:
-        keys = tuple(str(key) for key in error["loc"] if isinstance(key, str) and not _is_type(key))
-        line = line_of(text, keys)
-        told.setdefault(keys, (line, _problem(f"{path}, line {line}" if line else str(path), keys, error)))
-    hints = filter(None, map(_hint, errors))
-    return InputError("\n".join(problem for _, problem in sorted(told.values())), hint="\n".join(dict.fromkeys(hints)))
+    hints: dict[str, None] = {}
+    for mistake in mistakes:
+        line = line_of(text, mistake.keys)
+        where = f"{path}, line {line}" if line else str(path)
+        told.setdefault(mistake.keys, (line, f"{where}: {mistake.text}"))
+        if mistake.hint:
+            hints[mistake.hint] = None
+    return InputError("\n".join(problem for _, problem in sorted(told.values())), hint="\n".join(hints))
 
 
-def _problem(where: str, keys: tuple[str, ...], error: ErrorDetails) -> str:
+def _mistake(error: ErrorDetails) -> Mistake:
+    """A mistake that the types tell."""
+    keys = tuple(str(key) for key in error["loc"] if isinstance(key, str) and not _is_type(key))
     name = ".".join(keys)
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"{where}: there is no {name!r}"
+        table = _TABLES[keys[0]] if keys[1:] else Recipe
+        return Mistake(keys, f"there is no {name!r}", nearest(keys[-1], [each.name for each in fields(table)]))
     if error["type"] in ("missing", "missing_argument"):
-        return f"{where}: {name!r} is missing"
-    return f"{where}: {name!r} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
-
-
-def _hint(error: ErrorDetails) -> str:
-    """The nearest key to one that does not exist."""
-    if error["type"] not in ("unexpected_keyword_argument", "extra_forbidden"):
-        return ""
-    *tables, key = (str(each) for each in error["loc"])
-    table = _TABLES[tables[0]] if tables else Recipe
-    return nearest(key, [each.name for each in fields(table)])
+        return Mistake(keys, f"{name!r} is missing")
+    shown = repr(error["input"])
+    if len(shown) > _SHOWN_LETTERS:
+        shown = f"{shown[:_SHOWN_LETTERS]}..."
+    message = _MESSAGES.get(error["type"], error["msg"])
+    if _is_type(str(error["loc"][-1])):  # each type that it might have been tells its own
+        message = "expected text, a number, true, false, or a list of them"
+    return Mistake(keys, f"{name!r} is {shown}: {message[:1].lower()}{message[1:]}")
 
 
 def _is_type(key: str) -> bool:

@@ -1,7 +1,7 @@
 """What a run of a recipe left behind, by content: so that the next run does only what has changed.
 
-A step is up to date where its settings, the files that it read, what the steps before it wrote and tfkit's version are
-as they were, and the files that it wrote are there unchanged.
+A step is up to date where its settings, the files that it read, what the steps before it wrote, and the versions of
+tfkit and the installed TensorFlow are as they were, and the files that it wrote are there unchanged.
 """
 
 from __future__ import annotations
@@ -10,14 +10,45 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from tfkit import __version__
 from tfkit.errors import InputError, MissingError
+from tfkit.processors.catalogue import INSTALLED, find_processor
 from tfkit.warmup.files import write_warmup
 
 RECORD = "record.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a step.
+
+    Attributes:
+        text: In a line.
+        exit_code: 0, or what the command ends with: 1 for a negative verdict.
+        details: The report, as JSON has it.
+        html: The report as a part of a page; empty if it has none.
+    """
+
+    text: str
+    exit_code: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is kept of a step: what it depended on, the checksums of what it wrote, and what came of it."""
+
+    key: str
+    files: dict[str, str]
+    outcome: Outcome
 
 
 class Record:
@@ -31,34 +62,48 @@ class Record:
         self._folder = folder
         self._steps = self._read()
 
-    def outcome(self, step: str, key: str) -> dict[str, Any] | None:
+    def outcome(self, step: str, key: str) -> Outcome | None:
         """What a step gave when it was done with this key; ``None`` if it was not, or its files have changed."""
         entry = self._steps.get(step)
-        if not isinstance(entry, dict) or entry.get("key") != key:
+        if entry is None or entry.key != key:
             return None
-        files, outcome = entry.get("files"), entry.get("outcome")
-        if not isinstance(files, dict) or not isinstance(outcome, dict):
-            return None
-        return outcome if dict(_digests(self._folder, files)) == files else None
+        return entry.outcome if dict(_digests(self._folder, entry.files)) == entry.files else None
 
-    def keep(self, step: str, key: str, places: Iterable[Path], outcome: Mapping[str, Any]) -> None:
-        """Keeps what a step gave, and the checksums of what it wrote."""
+    def keep(self, step: str, key: str, places: Iterable[Path], outcome: Outcome) -> None:
+        """Keeps what a step gave and the checksums of what it wrote; removes what only an earlier run of it wrote."""
         files = {name: digest for place in places for name, digest in digests_below(place, self._folder).items()}
-        self._steps[step] = {"key": key, "files": files, "outcome": dict(outcome)}
-        text = json.dumps(self._steps, indent=1, sort_keys=True)
+        before = self._steps.get(step)
+        if before is not None:
+            self._remove({name: digest for name, digest in before.files.items() if name not in files})
+        self._steps[step] = _Entry(key, files, outcome)
+        text = json.dumps({name: asdict(entry) for name, entry in self._steps.items()}, indent=1, sort_keys=True)
         write_warmup(self._folder / RECORD, f"{text}\n".encode(), force=True)
 
     def written(self, step: str) -> dict[str, str]:
         """The checksums of what a step wrote, by path."""
-        return dict(self._steps[step]["files"])
+        return dict(self._steps[step].files)
 
-    def _read(self) -> dict[str, Any]:
+    def _remove(self, files: Mapping[str, str]) -> None:
+        """Removes files that are as they were written, and folders that are empty then."""
+        folder = self._folder.resolve()
+        for name, digest in files.items():
+            path = folder / name
+            if not path.resolve().is_relative_to(folder) or dict(_digests(folder, [name])) != {name: digest}:
+                continue
+            with suppress(OSError):  # a folder that holds something else stays
+                path.unlink()
+                for above in path.relative_to(folder).parents[:-1]:
+                    (folder / above).rmdir()
+
+    def _read(self) -> dict[str, _Entry]:
         """The record as it is; a damaged one is none, and everything is done again."""
         try:
-            steps = json.loads((self._folder / RECORD).read_bytes())
-        except (OSError, ValueError, RecursionError):
+            return _ENTRIES.validate_json((self._folder / RECORD).read_bytes())
+        except (OSError, ValueError):
             return {}
-        return steps if isinstance(steps, dict) else {}
+
+
+_ENTRIES = TypeAdapter(dict[str, _Entry])
 
 
 def key_of(settings: Mapping[str, Any], files: Iterable[Path], before: Mapping[str, str]) -> str:
@@ -74,7 +119,8 @@ def key_of(settings: Mapping[str, Any], files: Iterable[Path], before: Mapping[s
         MissingError: A file may not be read.
     """
     read = [digests_below(path, path.parent) for path in files]
-    parts = {"tfkit": __version__, "settings": settings, "files": read, "before": before}
+    versions = {"tfkit": __version__, "tensorflow": find_processor(INSTALLED).tensorflow}
+    parts = {"versions": versions, "settings": settings, "files": read, "before": before}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfkit.errors import InputError, MissingError, TfkitError
 from tfkit.recipe.reading import Recipe, read_recipe
-from tfkit.recipe.record import Record, key_of
-from tfkit.recipe.steps import Outcome, Plan, Step, Tell
+from tfkit.recipe.record import Outcome, Record, key_of
+from tfkit.recipe.steps import Plan, Step, Tell
 from tfkit.warmup.files import write_warmup
 
 DONE, UP_TO_DATE, FAILED, NOT_RUN = "done", "up to date", "failed", "not run"
@@ -126,7 +126,6 @@ def run_recipe(
 
     Raises:
         InputError: There is no recipe, something in it is not as it should be, or a file that it names is missing.
-        UsageError: It names a processor that there is not.
         MissingError: The folder cannot be written.
 
     Example:
@@ -137,8 +136,7 @@ def run_recipe(
     recipe = read_recipe(path)
     plan = _plan(recipe, path, output)
     steps = tuple(plan.steps())
-    for missing in (place for step in steps for place in step.reads if not place.exists()):
-        raise InputError(f"{path} names {missing}, which does not exist", hint="Paths are relative to the recipe.")
+    _check_places(path, plan, steps)
     _make_folder(plan.output)
     record = Record(plan.output)
     reports: list[StepReport] = []
@@ -160,15 +158,24 @@ def _plan(recipe: Recipe, path: Path, output: str | Path | None) -> Plan:
     name = recipe.name or path.stem
     home = path.resolve().parent
     folder = Path(output) if output is not None else home / (recipe.output or f"build/{name}")
-    plan = Plan(recipe, name, home, folder)
-    _ = plan.processors, plan.bundled  # names that do not exist are told before anything is done
-    return plan
+    return Plan(recipe, name, home, folder)
+
+
+def _check_places(path: Path, plan: Plan, steps: Sequence[Step]) -> None:
+    """Refuses a recipe whose files are not there, or change by its own work."""
+    for place in (place for step in steps for place in step.reads):
+        if not place.exists():
+            raise InputError(f"{path} names {place}, which does not exist", hint="Paths are relative to the recipe.")
+        if place.is_dir() and plan.output.resolve().is_relative_to(place.resolve()):
+            raise InputError(
+                f"{plan.output} is inside of {place}, which {path} reads", hint="Choose another 'output', or --output."
+            )
 
 
 def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callable[[str, str], None]) -> StepReport:
     before = None if force else record.outcome(step.name, key)
     if before is not None:
-        return StepReport(step.name, UP_TO_DATE, **before)
+        return _report(step, UP_TO_DATE, before)
     progress(step.name, "")
     tell: Tell = lambda text: progress(step.name, text)  # noqa: E731
     started = time.monotonic()
@@ -178,10 +185,15 @@ def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callab
         outcome = Outcome(str(error), error.exit_code)
     elapsed_s = time.monotonic() - started
     if outcome.exit_code:
-        return StepReport(step.name, FAILED, outcome.text, elapsed_s, outcome.exit_code, outcome.details, outcome.html)
-    kept: dict[str, Any] = {"text": outcome.text, "details": dict(outcome.details), "html": outcome.html}
-    record.keep(step.name, key, step.writes, kept)
-    return StepReport(step.name, DONE, elapsed_s=elapsed_s, **kept)
+        return _report(step, FAILED, outcome, elapsed_s)
+    record.keep(step.name, key, step.writes, outcome)
+    return _report(step, DONE, outcome, elapsed_s)
+
+
+def _report(step: Step, status: str, outcome: Outcome, elapsed_s: float = 0.0) -> StepReport:
+    return StepReport(
+        step.name, status, outcome.text, elapsed_s, outcome.exit_code, dict(outcome.details), outcome.html
+    )
 
 
 def _make_folder(folder: Path) -> None:

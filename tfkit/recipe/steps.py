@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tfkit.errors import EXIT_VERDICT, UsageError
+from tfkit.errors import EXIT_VERDICT
 from tfkit.inputs.options import FileSource, parse_inputs
-from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
+from tfkit.processors.catalogue import INSTALLED, Processor
 from tfkit.processors.cuda import has_card
-from tfkit.recipe.reading import BundleTable, Recipe, Value, WarmUpTable
-from tfkit.recipe.record import files_of
+from tfkit.recipe.checks import ONNX, flat_settings, input_option, select
+from tfkit.recipe.reading import BundleTable, Recipe, WarmUpTable
+from tfkit.recipe.record import Outcome, files_of
 
 MODELS, WARM_UP, WARM_UP_FILE, BUNDLES = "models", "warm_up", "warm_up_test.bin", "bundles"
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a step.
-
-    Attributes:
-        text: In a line.
-        exit_code: 0, or what the command ends with: 1 for a negative verdict.
-        details: The report, as JSON has it.
-        html: The report as a part of a page; empty if it has none.
-    """
-
-    text: str
-    exit_code: int = 0
-    details: Mapping[str, Any] = field(default_factory=dict)
-    html: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +62,7 @@ class Plan:
 
     def steps(self) -> Iterator[Step]:
         """The steps, in order."""
-        if self.recipe.target.format == "onnx":
+        if self.recipe.target.format == ONNX:
             yield self._onnx()
             return
         yield self._export()
@@ -98,8 +81,8 @@ class Plan:
 
     @cached_property
     def processors(self) -> tuple[Processor, ...]:
-        """What the model shall run on; raises ``UsageError`` where there is no such processor."""
-        return _select(self.recipe.target.processors)
+        """What the model shall run on."""
+        return select(self.recipe.target.processors)
 
     @cached_property
     def bundled(self) -> tuple[str, ...]:
@@ -107,15 +90,12 @@ class Plan:
         names = [each.name for each in self.processors if each.name != INSTALLED]
         if self.recipe.bundle is None or self.recipe.bundle.processors is None:
             return tuple(names)
-        wanted = [each.name for each in _select(self.recipe.bundle.processors)]
-        if strange := [name for name in wanted if name not in names]:
-            raise UsageError(f"bundle.processors holds {', '.join(strange)}, which target.processors does not")
-        return tuple(wanted)
+        return tuple(each.name for each in select(self.recipe.bundle.processors))
 
     @cached_property
     def samples(self) -> list[str]:
         """The samples as ``--input`` options, files by their full paths."""
-        return [_input_option(name, value, self.home) for name, value in self.recipe.samples.items()]
+        return [input_option(name, value, self.home) for name, value in self.recipe.samples.items()]
 
     @property
     def _warm_up(self) -> WarmUpTable | None:
@@ -283,6 +263,7 @@ class Plan:
     def _bundle(self, table: BundleTable) -> Step:
         settings = asdict(table) | {"processors": list(self.bundled), "name": table.name or self.name}
         output = self.output / BUNDLES
+        writes = tuple(output / name for name in self.bundled)
 
         def act(tell: Tell) -> Outcome:
             from tfkit.bundle.make import make_bundle
@@ -307,9 +288,9 @@ class Plan:
                 for name in self.bundled
             }
             details = {name: report.as_dict() for name, report in reports.items()}
-            return Outcome(f"{len(reports)} in {output}", details=details)
+            return Outcome(f"{len(reports)} in {BUNDLES}/", details=details)
 
-        return Step("bundle", settings, (), (output,), act)
+        return Step("bundle", settings, (), writes, act)
 
     def _check_bundles(self) -> Step:
         def act(tell: Tell) -> Outcome:
@@ -336,29 +317,6 @@ def _cards_hidden() -> Iterator[None]:
             del os.environ[_VISIBLE]
         else:
             os.environ[_VISIBLE] = before
-
-
-def flat_settings(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by dotted keys.
-
-    >>> flat_settings({"cpu": 4, "rpc": {"keepalive": 1000}})
-    {'cpu': 4, 'rpc.keepalive': 1000}
-    """
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= flat_settings(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
-    return flat
-
-
-def _select(names: list[str]) -> tuple[Processor, ...]:
-    return select_processors("*" if name == "all" else name for name in names)
-
-
-def _input_option(name: str, value: Value, home: Path) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    if isinstance(value, str) and value.startswith("@"):
-        text = f"@{home / value[1:]}"
-    return f"{name}={text}" if name else text
 
 
 def _device(names: list[str]) -> str:

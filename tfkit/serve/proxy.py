@@ -135,10 +135,12 @@ def record_requests(settings: ProxySettings, announce: Callable[[ProxyReady], No
         announce: Called once, when it takes requests; whether the service answers is not looked at before.
 
     Raises:
-        UsageError: The upstream's URL makes no sense.
+        UsageError: The upstream's URL makes no sense, or is the proxy's own.
         TfkitError: The folder cannot be recorded to, or the port not listened on.
     """
     upstream = Upstream(settings.upstream, settings.token, settings.timeout_s)
+    if upstream.is_at(settings.host, settings.port):
+        raise UsageError(f"--upstream {upstream.url} is where the proxy itself is to listen", hint="Give it a --port.")
     unpack = partial(_decompress, settings) if settings.decompressor else None
     with Recorder(settings.output, settings.limits, unpack=unpack) as recorder:
         proxy = Proxy(settings, upstream, recorder)

@@ -13,6 +13,7 @@ from tfkit.client.client import ANSWER_LIMIT_BYTES
 from tfkit.client.transport import NoAnswerError, explained, parse_service_url, timed_pool_for
 from tfkit.errors import MissingError, TooLargeError
 from tfkit.serve.exchange import Response, text_response
+from tfkit.serve.settings import is_public
 
 _CHUNK_BYTES = 1024 * 1024
 # What belongs to one connection, or is written anew for the next one. Source: RFC 9110, 7.6.1, and RFC 9112, 6.
@@ -23,6 +24,8 @@ _OF_CONNECTION = frozenset(
     )
 )  # fmt: skip
 _WITHOUT_BODY = (204, 304)
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # addresses to compare with
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 logger = logging.getLogger("tfkit.record")
 
@@ -71,6 +74,16 @@ class Upstream:
         except Exception:
             logger.exception("a request failed: this is a bug in tfkit")
             return text_response(500, "internal error: the proxy's log has the details")
+
+    def is_at(self, host: str, port: int) -> bool:
+        """Whether the service's address is one that is listened on here, so that a proxy would ask itself.
+
+        Args:
+            host: The address that is listened on.
+            port: The port.
+        """
+        own = {host} if is_public(host) and host not in _WILDCARDS else {host, *_LOOPBACK}
+        return self._url.port == port and (self._url.host or "").strip("[]") in own
 
     def close(self) -> None:
         """Closes the idle connections."""

@@ -32,7 +32,7 @@ class WarmUpResult:
     times_s: tuple[float, ...]
 
     def __str__(self) -> str:
-        shown = [f"{each * 1000:.2f} ms" for each in self.times_s]
+        shown = [_milliseconds(each) for each in self.times_s]
         if len(shown) > _TIMES_SHOWN:
             shown = [*shown[: _TIMES_SHOWN - 1], f"... {shown[-1]}"]
         return f"{self.path}: {self.form}; {len(self.times_s)} x: {', '.join(shown)}"
@@ -89,4 +89,4 @@ def replay(path: Path, sends: int, answer: Callable[[bytes], Response]) -> WarmU
 
 
 def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
+    return f"{seconds * 1000:.2f} ms"

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfkit.eas.messages import PredictRequest, decode_request
+from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, MissingError, UsageError
-from tfkit.inputs.opening import regular_size
+from tfkit.inputs.opening import read_bytes, regular_size
 
-MAX_SIZE_BYTES = 2 << 30  # what one protobuf message can hold
 _MADE_BY = "Make one from the model: tfkit warmup-gen MODEL --input NAME=@FILE.npy --output warm_up_test.bin"
 
 
@@ -104,13 +103,7 @@ def check_target(path: Path, *, force: bool) -> Path:
 
 def _read(path: Path) -> bytes:
     try:
-        size = regular_size(path)
-        if size > MAX_SIZE_BYTES:
-            raise InputError(f"{path} has {size} bytes: a PredictRequest has at most {MAX_SIZE_BYTES}")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist", hint=_MADE_BY) from None
-    except PermissionError:
-        raise MissingError(f"{path} may not be read: permission denied") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+        return read_bytes(path, MAX_MESSAGE_BYTES)
+    except InputError as error:
+        error.hint = error.hint or _MADE_BY
+        raise

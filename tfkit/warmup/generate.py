@@ -232,13 +232,18 @@ def _file_name(wish: _Wish, wishes: Sequence[_Wish], taken: Collection[str]) -> 
     parts = [wish.signature.name or "request"]
     if len({each.outputs for each in wishes}) > 1:
         parts.append("+".join(wish.outputs) or "all")
-    if len({each.batch_size for each in wishes}) > 1 and wish.batch_size is not None:
+    if len({each.batch_size for each in wishes}) > 1 and wish.batch_size is not None and _has_batch(wish.signature):
         parts.append(f"batch{wish.batch_size}")
     stem = re.sub(r"[^A-Za-z0-9_.+-]", "_", "-".join(parts)).lstrip(".-")[:_LONGEST_NAME] or "request"
     name, number = f"{stem}.bin", 2
     while name in taken:
         name, number = f"{stem}-{number}.bin", number + 1
     return name
+
+
+def _has_batch(signature: Signature) -> bool:
+    """Whether the batch size makes a difference to a request."""
+    return any(spec.shape is None or spec.shape[:1] == (None,) for spec in signature.inputs)
 
 
 def _frozen_signature(

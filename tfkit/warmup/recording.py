@@ -321,11 +321,19 @@ class Recorder:
         self._flush_at = time.monotonic() + _FLUSH_S
 
     def _fail(self, reason: str) -> None:
-        """Ends the recording, not the service."""
+        """Ends the recording, not the service; what is written already goes into the manifest, if that can be."""
         logger.error("recording has ended: %s", reason)
         with self._wake:
             self._failed = True
             self._queue.clear()
+            lost = sum(each.requests for each in self._kept.values() if not each.stored.sha256)
+            self._kept = {form: each for form, each in self._kept.items() if each.stored.sha256}
+            self._summary.kept -= lost
+            self._summary.not_kept += lost
+        try:
+            self._flush()
+        except TfkitError as error:
+            logger.error("the manifest may lack what was recorded last: %s", error)  # noqa: TRY400  # no bug
 
 
 @dataclass(slots=True)

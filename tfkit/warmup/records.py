@@ -77,9 +77,10 @@ def warmup_from_records(
             _add(kinds, stored, records, fits)
         except SignatureError as error:
             skipped.append(f"{stored.file}: {error.message}")
+    if not kinds and not skipped:
+        raise InputError(f"{records} holds no requests", hint="Record some first: tfkit serve MODEL --record FOLDER")
     if not kinds:
-        reason = f": {skipped[0]}" if skipped else ""
-        raise InputError(f"{records} holds no request that fits {model}{reason}")
+        raise InputError(f"{records} holds no request that fits {model}: {skipped[0]}")
     chosen = sorted(kinds.values(), key=lambda kind: -kind.requests)[:most]
     if most == 1:
         write_warmup(output, chosen[0].data, force=force)

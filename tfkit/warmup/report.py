@@ -16,6 +16,7 @@ from tfkit.eas.messages import decode_request
 from tfkit.tensors import DType, Signature
 
 _SHOWN_VALUES = 5
+ROW_COLUMNS = ("file", "inputs", "outputs", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class WarmupFile:
     inputs: tuple[InputSummary, ...]
     size_bytes: int
     sha256: str
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Its row of ``ROW_COLUMNS``."""
+        inputs = "\n".join(f"{each.name} {each.dtype.short_name}{list(each.shape)}" for each in self.inputs)
+        return self.path.name, inputs, ", ".join(self.output_filter) or "all", str(self.size_bytes)
 
     def as_dict(self) -> dict[str, Any]:
         """The file as JSON has it."""
@@ -106,6 +112,17 @@ class WarmupReport:
             else {"path": str(self.path), "requests": [file.as_dict() for file in self.files]}
         )
         return whole | ({"skipped": list(self.skipped)} if self.skipped else {})
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from html import escape
+
+        from tfkit.html import fragment, table
+
+        skipped = "".join(f"<p>skipped: {escape(each)}</p>" for each in self.skipped)
+        return fragment(
+            (f"<p>{escape(str(self.path))}</p>", table(ROW_COLUMNS, map(WarmupFile.row, self.files)), skipped)
+        )
 
 
 def describe_file(path: Path, data: bytes, signature: Signature, made_up: Collection[str] = ()) -> WarmupFile:

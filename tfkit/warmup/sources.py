@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tfkit.eas.messages import PredictRequest, decode_request
+from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, UsageError
 from tfkit.inputs.opening import read_bytes, readable
 from tfkit.inputs.tfrecord import read_records
 from tfkit.savedmodel.files import is_saved_model
 from tfkit.savedmodel.reader import find_signature, read_signatures
-from tfkit.warmup.files import MAX_SIZE_BYTES
 from tfkit.warmup.folder import MANIFEST, request_files
 from tfkit.warmup.foreign import find_foreign
 from tfkit.warmup.text import read_texts
@@ -132,7 +131,7 @@ def _is_tfrecord(file: Path) -> bool:
 
 
 def _read_file(file: Path) -> Item:
-    data = read_bytes(file, MAX_SIZE_BYTES)
+    data = read_bytes(file, MAX_MESSAGE_BYTES)
     if not data:
         return Item(file, problem="the file is empty: expected one serialized PredictRequest", code=EMPTY)
     try:

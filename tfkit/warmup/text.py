@@ -15,10 +15,8 @@ import numpy as np
 from tfkit.arrays import Array, dtype_of, string_array
 from tfkit.eas.messages import PredictRequest
 from tfkit.errors import InputError, SignatureError
-from tfkit.inputs.opening import opened
+from tfkit.inputs.opening import byte_lines, opened
 from tfkit.tensors import DType, Signature, TensorSpec
-
-_MAX_LINE_BYTES = 64 << 20
 
 
 def text_input(signature: Signature) -> TensorSpec:
@@ -51,9 +49,7 @@ def read_texts(path: Path, signature: Signature) -> Iterator[tuple[int, PredictR
     spec = text_input(signature)
     shape = (1,) if spec.shape is None else (1,) * len(spec.shape)
     with opened(path) as stream:
-        for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE_BYTES + 1), b""), start=1):
-            if len(line) > _MAX_LINE_BYTES:
-                raise InputError(f"{path}, line {number} is longer than {_MAX_LINE_BYTES} bytes")
+        for number, line in byte_lines(stream, path):
             if text := line.rstrip(b"\r\n"):
                 yield number, PredictRequest({spec.name: _one(text, shape)}, signature.name)
 

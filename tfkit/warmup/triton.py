@@ -22,13 +22,12 @@ import numpy as np
 
 from tfkit import proto
 from tfkit.arrays import NUMPY_DTYPES, Array, dtype_of, string_array
-from tfkit.eas.messages import PredictRequest
+from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest
 from tfkit.errors import InputError
 from tfkit.inputs.generate import random
 from tfkit.inputs.opening import read_bytes
 from tfkit.inputs.options import RandomSource
 from tfkit.tensors import DType, TensorSpec
-from tfkit.warmup.files import MAX_SIZE_BYTES
 
 CONFIG, SAMPLES = "config.pbtxt", "model_warmup.pbtxt"
 _FOLDER = "warmup"
@@ -185,7 +184,7 @@ def _read_inputs(folder: Path, sample: str, message: Any, rows: int | None) -> I
         place = f"{folder}, sample {sample!r}, input {name!r}"
         array = _read_input(folder, place, name, message.inputs[name])
         if rows is not None:
-            if array.nbytes * rows > MAX_SIZE_BYTES:
+            if array.nbytes * rows > MAX_MESSAGE_BYTES:
                 raise InputError(f"{place}: {rows} rows of {list(array.shape)} are too large")
             array = np.repeat(array[None], rows, axis=0)
         yield name, array
@@ -232,7 +231,7 @@ def _inside(folder: Path, place: str, name: str) -> Path:
 
 
 def _read_file(file: Path, place: str, dtype: DType, shape: tuple[int, ...]) -> Array:
-    data = read_bytes(file, MAX_SIZE_BYTES)
+    data = read_bytes(file, MAX_MESSAGE_BYTES)
     if dtype is DType.STRING:
         texts = _texts(data, place)
         if len(texts) != math.prod(shape):

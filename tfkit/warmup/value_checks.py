@@ -13,7 +13,6 @@ from tfkit.graph.values import Domain, IntRange, Vocabulary
 from tfkit.tensors import DType
 from tfkit.warmup.findings import Finding, error, note, warning
 
-_FLOATS = (DType.FLOAT, DType.DOUBLE, DType.HALF, DType.BFLOAT16)
 _COMPLEX = (DType.COMPLEX64, DType.COMPLEX128)
 # Samples and warm-up that differ by this much do not differ by chance: pixels up to 255 beside those up to 1 do.
 _SCALE = 20
@@ -53,7 +52,7 @@ def check_values(dtype: DType, array: Array, domain: Domain | None, samples: Spa
     if not array.size:
         yield warning("no-values", f"shape {list(array.shape)}: there are no values", "Warm up with rows of values.")
         return
-    if dtype in (*_FLOATS, *_COMPLEX):
+    if dtype.is_float or dtype in _COMPLEX:
         yield from _check_finite(array)
     if dtype is not DType.BOOL and array.size > 1:
         yield from _check_varied(dtype, array)
@@ -61,7 +60,7 @@ def check_values(dtype: DType, array: Array, domain: Domain | None, samples: Spa
         yield from _check_range(array, domain)
     elif isinstance(domain, Vocabulary):
         yield from _check_keys(dtype, array, domain)
-    if samples is not None and dtype in _FLOATS:
+    if samples is not None and dtype.is_float:
         yield from _check_scale(array, samples)
 
 
