@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHONS ?= python3.12 python3.13
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check pythons zoo bench fuzz lock tables clean
+.PHONY: help setup demo test check pythons zoo bench docs fuzz lock tables clean
 
 help:  ## Say what can be made.
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -45,6 +45,9 @@ zoo: setup  ## Every kind of model on every processor, and as ONNX, beside its s
 
 bench: setup  ## Measure; the results go into benchmarks/RESULTS.md.
 	$(BIN)/python -m benchmarks
+
+docs: setup  ## Bring the options and signatures that docs/ shows up to date.
+	$(BIN)/python docs/options.py
 
 fuzz: setup  ## Ten minutes of fuzzing the message codec.
 	$(BIN)/python tests/fuzz/fuzz_messages.py -max_total_time=600

@@ -1,10 +1,14 @@
-"""Brings the options in ``docs/commands/*.md`` up to date with the commands: ``python docs/options.py``.
+"""Brings what the docs say of options and signatures up to date with the code: ``python docs/options.py``.
 
-Each page is written by hand but for what stands between its two markers, which is what ``tfkit COMMAND --help`` says.
+Each page of ``docs/commands`` is written by hand but for what stands between its two markers, which is what
+``tfkit COMMAND --help`` says; ``docs/python.md`` but for its signatures. With ``--check`` nothing is written, the pages
+that are stale are named, and the exit code is 1 if there are any.
 """
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +16,27 @@ from typing import Any
 
 from typer.main import get_command
 
+import tfkit
 from tfkit.cli.app import COMMANDS, build_app
 
-FOLDER = Path(__file__).parent / "commands"
+DOCS = Path(__file__).parent
+FOLDER = DOCS / "commands"
+PYTHON_PAGE = DOCS / "python.md"
 BEGIN, END = "<!-- options: written by docs/options.py -->", "<!-- end of options -->"
+SIGNATURE = re.compile(r"<!-- signature of (\w+) -->.*?<!-- end of signature -->", re.DOTALL)
+_LINE = 110
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page that holds something of the code's, as it should be."""
+    for name in COMMANDS:
+        yield FOLDER / f"{name}.md", page_of(name)
+    text = PYTHON_PAGE.read_text(encoding="utf-8")
+    yield PYTHON_PAGE, SIGNATURE.sub(lambda found: _signature_block(found[1]), text)
 
 
 def page_of(name: str) -> str:
-    """The page as it should be: its own text, and the options of today."""
+    """A command's page: its own text, and the options of today."""
     path = FOLDER / f"{name}.md"
     text = path.read_text(encoding="utf-8") if path.exists() else f"# tfkit {name}\n\n{BEGIN}\n{END}\n"
     before, begin, rest = text.partition(BEGIN)
@@ -92,14 +109,47 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def _signature_block(name: str) -> str:
+    lines = "\n".join(f"    {line}" for line in signature_of(name))
+    return f"<!-- signature of {name} -->\n\n{lines}\n\n<!-- end of signature -->"
+
+
+def signature_of(name: str) -> list[str]:
+    """How a public function or class is called, on one line or with a line for each argument."""
+    signature = inspect.signature(getattr(tfkit, name))
+    parameters = list(_parameters(signature))
+    result = "" if inspect.isclass(getattr(tfkit, name)) else f" -> {signature.return_annotation}"
+    whole = f"{name}({', '.join(parameters)}){result}"
+    return [whole] if len(whole) <= _LINE else [f"{name}(", *(f"    {each}," for each in parameters), f"){result}"]
+
+
+def _parameters(signature: inspect.Signature) -> Iterator[str]:
+    starred = False
+    for each in signature.parameters.values():
+        starred = starred or each.kind is each.VAR_POSITIONAL
+        if each.kind is each.KEYWORD_ONLY and not starred:
+            yield "*"
+            starred = True
+        stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        default = "" if each.default is each.empty else f" = {_value(each.default)}"
+        yield f"{stars}{each.name}: {each.annotation}{default}"
+
+
+def _value(default: object) -> str:
+    return "..." if callable(default) else f'"{default}"' if isinstance(default, str) else repr(default)
+
+
 def main() -> None:
-    """Writes every page; prints those that changed."""
+    """Writes every page, or with ``--check`` only looks; prints those that are not as they should be."""
+    if sys.argv[1:] not in ([], ["--check"]):
+        raise SystemExit(f"expected nothing or --check, got {' '.join(sys.argv[1:])}")
+    stale = [(path, text) for path, text in pages() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    sys.stdout.writelines(f"{path}\n" for path, _ in stale)
+    if sys.argv[1:]:
+        sys.exit(bool(stale))
     FOLDER.mkdir(exist_ok=True)
-    for name in COMMANDS:
-        path, text = FOLDER / f"{name}.md", page_of(name)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+    for path, text in stale:
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
