@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tfkit.processors.install import install_runtime, remove_runtime
     from tfkit.processors.status import list_runtimes
     from tfkit.prove.warm_up import prove_warmup
+    from tfkit.recipe.run import run_recipe
     from tfkit.runtime import Runtime
     from tfkit.savedmodel.inspection import inspect_model
     from tfkit.savedmodel.selection import inspect_signature
@@ -71,6 +72,7 @@ _MODULES = {
     "tfkit.processors.install": ("install_runtime", "remove_runtime"),
     "tfkit.processors.status": ("list_runtimes",),
     "tfkit.prove.warm_up": ("prove_warmup",),
+    "tfkit.recipe.run": ("run_recipe",),
     "tfkit.runtime": ("Runtime",),
     "tfkit.savedmodel.inspection": ("inspect_model",),
     "tfkit.savedmodel.selection": ("inspect_signature",),
@@ -113,6 +115,7 @@ __all__ = [
     "make_warmup",
     "prove_warmup",
     "remove_runtime",
+    "run_recipe",
     "serve_model",
     "verify_model",
 ]

@@ -37,7 +37,11 @@ _SERVICE = "service.json"
 
 
 def check_bundle(
-    path: str | Path, *, device: str = "auto", timeout_s: float = 60.0, tell: Callable[[str], None] = lambda _: None
+    path: str | Path,
+    *,
+    device: str = "auto",
+    timeout_s: float = 60.0,
+    progress: Callable[[str], None] | None = None,
 ) -> BundleCheck:
     """Proves a bundle that ``make_bundle`` made, on this machine, in the TensorFlow of its processor.
 
@@ -48,7 +52,7 @@ def check_bundle(
         path: The bundle's folder, or its service JSON.
         device: Where to compute: ``auto``, ``cpu`` or ``gpu``.
         timeout_s: The longest that one answer may take.
-        tell: Called with lines for people, about what is done now.
+        progress: Told what is done now.
 
     Returns:
         What was found; a bundle that fails is a row of it.
@@ -68,7 +72,7 @@ def check_bundle(
         raise UsageError(f"a time-out of {timeout_s} s is not possible: expected more than 0")
     folder = find_bundle(Path(path))
     with ExitStack() as stack:
-        checking = _Checking(folder, device, timeout_s, tell, stack)
+        checking = _Checking(folder, device, timeout_s, progress or (lambda _: None), stack)
         for name, step, needed in (
             (STEPS[0], checking.check_files, ()),
             (STEPS[1], checking.read_settings, ()),

@@ -80,7 +80,7 @@ def make_bundle(
     rtol: float | None = None,
     timeout_s: float = 120.0,
     force: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] | None = None,
 ) -> BundleReport:
     """Makes what is uploaded of a model; it is checked for its processor and run there first.
 
@@ -106,7 +106,7 @@ def make_bundle(
         rtol: Largest difference relative to them.
         timeout_s: The longest that loading the model or one run may take.
         force: Replace a bundle that is there already.
-        tell: Called with lines for people, about what is done now.
+        progress: Told what is done now.
 
     Returns:
         What the bundle holds, and what proves it.
@@ -146,9 +146,15 @@ def make_bundle(
     limits = Limits(atol, rtol)
     wanted = _Wanted(opened, layout, name, processor, model_version, bodies, requests, limits, warnings, named)
     evidence = gather_evidence(
-        opened, processor, requests, verify=verify, timeout_s=timeout_s, limits=limits, tell=tell
+        opened,
+        processor,
+        requests,
+        verify=verify,
+        timeout_s=timeout_s,
+        limits=limits,
+        tell=progress or (lambda _: None),
     )
-    return _write(wanted, entries, evidence, target, force=force, tell=tell)
+    return _write(wanted, entries, evidence, target, force=force, tell=progress or (lambda _: None))
 
 
 def _check_options(layout: str, processor: str, name: str, files: Sequence[Path], base_url: str, version: int) -> None:

@@ -127,7 +127,7 @@ def run(
         rtol=rtol,
         timeout_s=timeout,
         force=force,
-        tell=note,
+        progress=note,
     )
     print_json(report.as_dict()) if as_json else _print_report(report)
     for line in report.notes:

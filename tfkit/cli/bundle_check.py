@@ -35,7 +35,7 @@ def run(
 
     if install:
         _install(bundle)
-    report = check_bundle(bundle, device=device, timeout_s=timeout, tell=note)
+    report = check_bundle(bundle, device=device, timeout_s=timeout, progress=note)
     print_json(report.as_dict()) if as_json else _print_report(report)
     if not report.passed:
         raise typer.Exit(EXIT_VERDICT)

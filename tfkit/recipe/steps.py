@@ -283,7 +283,7 @@ class Plan:
                     base_url=f"{table.base_url.rstrip('/')}/{name}" if table.base_url else "",
                     verify=self.recipe.verify.run,
                     force=True,
-                    tell=tell,
+                    progress=tell,
                 )
                 for name in self.bundled
             }
@@ -296,7 +296,7 @@ class Plan:
         def act(tell: Tell) -> Outcome:
             from tfkit.bundle.check import check_bundle
 
-            reports = {name: check_bundle(self.output / BUNDLES / name, tell=tell) for name in self.bundled}
+            reports = {name: check_bundle(self.output / BUNDLES / name, progress=tell) for name in self.bundled}
             failed = [f"{name}: {report.verdict}" for name, report in reports.items() if not report.passed]
             text = "; ".join(failed) or f"{len(reports)} of {len(reports)} start, and answer as recorded"
             details = {name: report.as_dict() for name, report in reports.items()}
