@@ -5,6 +5,7 @@ Needs grpcio-tools. The compiled descriptors are committed; a test compares them
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,13 +13,13 @@ HERE = Path(__file__).parent
 
 
 def compile_descriptors(output: Path) -> None:
-    """Writes the descriptor set of all ``.proto`` files of this folder to ``output``."""
-    from grpc_tools import protoc
+    """Writes the descriptor set of all ``.proto`` files of this folder to ``output``.
 
+    In a process of its own: protoc ends one that holds another library's protobuf, as pyarrow's or onnxruntime's.
+    """
     sources = sorted(str(path) for path in HERE.glob("*.proto"))
-    code = protoc.main(["protoc", f"--proto_path={HERE}", f"--descriptor_set_out={output}", *sources])
-    if code:
-        raise SystemExit(code)
+    protoc = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={HERE}"]
+    subprocess.run([*protoc, f"--descriptor_set_out={output}", *sources], check=True)
 
 
 if __name__ == "__main__":
