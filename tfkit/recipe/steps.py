@@ -288,7 +288,10 @@ class Plan:
                 for name in self.bundled
             }
             details = {name: report.as_dict() for name, report in reports.items()}
-            return Outcome(f"{len(reports)} in {BUNDLES}/", details=details)
+            text = f"{len(reports)} in {BUNDLES}/"
+            if len(files) > 1 and table.layout == "eas":
+                text += f"; EAS replays one warm-up file, {files[0].name}: requests of other forms find a cold service"
+            return Outcome(text, details=details)
 
         return Step("bundle", settings, (), writes, act)
 
