@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfkit.cli.processors import complete_processors
+from tfkit.cli.processors import complete_processors, install_provers
 from tfkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def run(
     resources = {"instance": instance, "cpu": _plain(cpu), "memory": memory, "gpu": gpu}
     given = {f"metadata.{key}": value for key, value in resources.items() if value is not None}
     if install:
-        install_prover(processor)
+        install_provers([processor])
     report = make_bundle(
         model,
         output,
@@ -132,17 +132,6 @@ def run(
     print_json(report.as_dict()) if as_json else _print_report(report)
     for line in report.notes:
         note(f"note: {line}")
-
-
-def install_prover(processor: str) -> None:
-    """Installs the TensorFlow that proves a bundle, unless it is here."""
-    from tfkit.cli.progress import install_progress
-    from tfkit.export.proving import runtimes_to_install
-    from tfkit.processors.install import install_runtime
-
-    for missing in runtimes_to_install([processor]):
-        with install_progress(missing) as progress:
-            install_runtime(missing, progress=progress)
 
 
 def _plain(cores: float | None) -> float | int | None:

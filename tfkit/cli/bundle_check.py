@@ -44,14 +44,14 @@ def run(
 def _install(path: Path) -> None:
     """Installs what a bundle is proved in; one that does not say what is told so by the check."""
     from tfkit.bundle.opened import find_bundle, open_bundle
-    from tfkit.cli.bundle import install_prover
+    from tfkit.cli.processors import install_provers
     from tfkit.errors import InputError
 
     try:
         processor = open_bundle(find_bundle(path)).processor
     except InputError:
         return
-    install_prover(processor)
+    install_provers([processor])
 
 
 def _print_report(report: BundleCheck) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from tfkit.cli import onnx
 from tfkit.cli.output import note, print_json, print_table, print_text, stdout_for_results
-from tfkit.cli.processors import complete_processors
+from tfkit.cli.processors import complete_processors, install_provers
 from tfkit.cli.tags import parse_tags
 from tfkit.errors import EXIT_INTERRUPTED, EXIT_VERDICT
 
@@ -202,7 +202,9 @@ def run(
     processors = processors or ["installed"]
     try:
         if install and not no_verify:
-            _install(processors)
+            from tfkit.processors.catalogue import processors_of
+
+            install_provers(each.name for each in processors_of(processors))
         if written == "onnx":
             with stdout_for_results():  # the user's own code may print, and so may what converts
                 made = onnx.export(source, output, opset, options)
@@ -253,18 +255,6 @@ def _tell(report: _Report, *, as_json: bool) -> None:
         _print_exports(report)
     if report.failed:
         raise typer.Exit(EXIT_VERDICT)
-
-
-def _install(processors: Sequence[str]) -> None:
-    """Installs what an export is proved in, unless it is there."""
-    from tfkit.cli.progress import install_progress
-    from tfkit.export.proving import runtimes_to_install
-    from tfkit.processors.catalogue import select_processors
-    from tfkit.processors.install import install_runtime
-
-    for name in runtimes_to_install([each.name for each in select_processors(_patterns(processors))]):
-        with install_progress(name) as progress:
-            install_runtime(name, progress=progress)
 
 
 def prepare_process(*, cards: bool = False) -> None:

@@ -26,13 +26,11 @@ ProcessorOptions = Annotated[
 
 
 def install_provers(names: Iterable[str]) -> None:
-    """Installs the runtimes that prove what is made for some processors, unless they are here."""
+    """Installs the runtimes that prove what is made for processors, each named in full, unless they are here."""
     from tfkit.cli.progress import install_progress
     from tfkit.export.proving import runtimes_to_install
-    from tfkit.processors.catalogue import select_processors
     from tfkit.processors.install import install_runtime
 
-    wanted = select_processors("*" if name == "all" else name for name in names)
-    for name in runtimes_to_install([each.name for each in wanted]):
+    for name in runtimes_to_install(names):
         with install_progress(name) as progress:
             install_runtime(name, progress=progress)

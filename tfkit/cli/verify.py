@@ -153,11 +153,11 @@ def _write_page(report: VerifyReport, path: Path, *, force: bool) -> None:
 
 def _install(names: Sequence[str]) -> None:
     from tfkit.cli.progress import install_progress
-    from tfkit.processors.catalogue import INSTALLED, select_processors
+    from tfkit.processors.catalogue import INSTALLED, processors_of
     from tfkit.processors.install import install_runtime
     from tfkit.processors.libraries import is_installed
 
-    for processor in select_processors("*" if name == "all" else name for name in names):
+    for processor in processors_of(names):
         if processor.name != INSTALLED and not is_installed(processor):
             with install_progress(processor.name) as progress:
                 install_runtime(processor, progress=progress)

@@ -15,6 +15,7 @@ from typing import Any
 from tfkit.errors import UsageError, nearest
 from tfkit.processors.installed import installed_tensorflow
 
+ALL = "all"  # what users call every one of EAS's
 INSTALLED = "installed"
 
 _SYSTEM, _MACHINES = "Linux", ("x86_64", "amd64")
@@ -182,6 +183,15 @@ def select_processors(patterns: Iterable[str]) -> tuple[Processor, ...]:
             raise UsageError(f"no processor is named {pattern!r}", hint=nearest(pattern, (*PROCESSORS, INSTALLED)))
         wanted.update(fitting)
     return tuple(find_processor(name) for name in (*PROCESSORS, INSTALLED) if name in wanted)
+
+
+def processors_of(names: Iterable[str]) -> tuple[Processor, ...]:
+    """Processors as users name them: as ``select_processors`` takes them, or ``all`` for every one of EAS's.
+
+    Raises:
+        UsageError: A name or pattern fits none.
+    """
+    return select_processors("*" if name == ALL else name for name in names)
 
 
 def all_processors() -> tuple[Processor, ...]:

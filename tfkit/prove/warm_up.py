@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfkit.eas.messages import decode_request
 from tfkit.errors import MissingError, TfkitError, UsageError
-from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
+from tfkit.processors.catalogue import INSTALLED, Processor, processors_of
 from tfkit.processors.libraries import find_library
 from tfkit.prove.report import NO_EFFECT, SETTLED_AFTER, ProcessorProof, RequestProof, WarmupProof
 from tfkit.prove.timing import ServiceRun, Starter
@@ -17,7 +18,7 @@ from tfkit.savedmodel.files import find_model_file
 from tfkit.savedmodel.frozen import is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import SERVE_TAG
-from tfkit.warmup.files import read_warmup, read_warmup_body
+from tfkit.warmup.files import read_warmup_body
 from tfkit.warmup.folder import request_files
 from tfkit.warmup.form import RequestForm
 
@@ -97,7 +98,7 @@ def prove_warmup(
         raise UsageError("no warm-up file is given", hint="Make one: tfkit warmup-gen MODEL")
     tell = progress or (lambda _: None)
     proofs = []
-    for processor in select_processors("*" if each == "all" else each for each in processors):
+    for processor in processors_of(processors):
         starter = Starter(model, processor.name, device, ",".join(tags), sends)
         required = processor.name in processors
         proofs.append(_prove_on(processor, starter, warm, asked, runs, rounds, required, tell))
@@ -111,10 +112,11 @@ def _read_requests(places: Paths, model: Path, tags: Collection[str]) -> tuple[_
     several = [places] if isinstance(places, str | os.PathLike) else places
     found = []
     for path in dict.fromkeys(file for place in several for file in request_files(Path(place))):
-        form = RequestForm.of(read_warmup(path))
+        body = read_warmup_body(path)
+        form = RequestForm.of(decode_request(body))
         if not frozen:
             form = form.within(find_signature(signatures, form.signature_name))
-        found.append(_Request(path, form, read_warmup_body(path)))
+        found.append(_Request(path, form, body))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from tfkit.bundle.service import service_values
 from tfkit.errors import TfkitError, UsageError
 from tfkit.fetching.urls import is_url
 from tfkit.inputs.options import parse_inputs
-from tfkit.processors.catalogue import INSTALLED, Processor, find_processor, select_processors
+from tfkit.processors.catalogue import INSTALLED, Processor, find_processor, processors_of
 from tfkit.serve.settings import is_service_name
 
 if TYPE_CHECKING:
@@ -53,13 +53,8 @@ def recipe_mistakes(recipe: Recipe, name: str) -> Iterator[Mistake]:
     processors = list(_processors(("target", "processors"), recipe.target.processors))
     yield from (each for each in processors if isinstance(each, Mistake))
     if recipe.bundle is not None and not any(isinstance(each, Mistake) for each in processors):
-        targets = [each.name for each in select(recipe.target.processors) if each.name != INSTALLED]
+        targets = [each.name for each in processors_of(recipe.target.processors) if each.name != INSTALLED]
         yield from _bundle(recipe.bundle, targets, name)
-
-
-def select(names: Iterable[str]) -> tuple[Processor, ...]:
-    """Processors by name or pattern; ``all`` are EAS's."""
-    return select_processors("*" if name == "all" else name for name in names)
 
 
 def flat_settings(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -107,7 +102,7 @@ def _not_for_onnx(recipe: Recipe) -> Iterator[Mistake]:
 def _processors(keys: tuple[str, ...], names: Iterable[str]) -> Iterator[Processor | Mistake]:
     for name in names:
         try:
-            yield from select([name])
+            yield from processors_of([name])
         except UsageError as error:
             yield Mistake(keys, f"'{'.'.join(keys)}': {error.message}", error.hint)
 
