@@ -8,7 +8,6 @@ both:        bundle.json, what the bundle is; evidence/ (``tfkit.bundle.evidence
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from tfkit.compat.compare import Limits
 from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.eas.token import check_token
 from tfkit.errors import InputError, UsageError, nearest
-from tfkit.export.target import describe_os_error, staged_folder
+from tfkit.export.target import check_target, staged_folder
 from tfkit.fetching.sources import name_of
 from tfkit.fetching.urls import is_url
 from tfkit.processors.catalogue import INSTALLED, find_processor
@@ -131,7 +130,7 @@ def make_bundle(
     if layout != EAS and (settings or base_url or token):
         raise UsageError("TensorFlow Serving takes no service JSON: neither settings, nor a URL, nor a token")
     values = service_values(settings or {}, on_gpu=find_processor(processor).device == "gpu")
-    target = _check_target(Path(output), force=force)
+    target = check_target(Path(output), force=force, called="bundle", markers=(MANIFEST,))
     opened = open_model(Path(model), processor)
     entries = model_entries(opened.path)
     _check_model(opened, layout, target)
@@ -179,24 +178,6 @@ def _check_options(layout: str, processor: str, name: str, files: Sequence[Path]
         )
     if base_url and not is_url(base_url):
         raise UsageError(f"{base_url!r} is no URL to upload to: expected oss://BUCKET/PATH")
-
-
-def _check_target(output: Path, *, force: bool) -> Path:
-    """Where the bundle will be, when it may be written; raises ``InputError``."""
-    target = output.resolve()
-    if not os.path.lexists(target):
-        return target
-    if not target.is_dir():
-        raise InputError(f"{output} is a file: expected a folder to write the bundle to")
-    try:
-        names = os.listdir(target)  # noqa: PTH208  # names are all that is wanted
-    except OSError as error:
-        raise describe_os_error(error, output) from None
-    if names and MANIFEST not in names:
-        raise InputError(f"{output} exists and is no bundle: it is never replaced", hint="Choose another folder.")
-    if names and not force:
-        raise InputError(f"{output} exists already", hint="--force replaces it.")
-    return target
 
 
 def _check_model(model: BundledModel, layout: str, target: Path) -> None:

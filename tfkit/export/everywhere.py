@@ -22,7 +22,7 @@ from tfkit.export.report import ExportReport, Source
 from tfkit.export.selfcheck import Given
 from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
-from tfkit.export.target import check_target, folder_size, link_equal, staged_folder
+from tfkit.export.target import MODEL_FILES, check_target, folder_size, link_equal, staged_folder
 from tfkit.processors.catalogue import PROCESSORS, select_processors
 from tfkit.tensors import Signature
 
@@ -172,7 +172,7 @@ def export_everywhere(
     given = Given.read(inputs, seed)
     limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))
     said = SourceOptions.read(given.arrays, **options)
-    target = check_target(Path(output), force=force, marker=MANIFEST)
+    target = check_target(Path(output), force=force, markers=(*MODEL_FILES, MANIFEST))
     source = open_source(model, said)
     with staged_folder(target, force=force) as staged:
         exports = []

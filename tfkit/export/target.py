@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,18 +18,21 @@ from tfkit.export.interrupts import Interrupts
 from tfkit.savedmodel.files import link_or_copy
 
 _PLAIN = ".plain"
-_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def check_target(output: Path, *, force: bool, marker: str = "") -> Path:
-    """Where the export will be: ``output`` with links resolved, when it may be written.
+def check_target(
+    output: Path, *, force: bool, called: str = "SavedModel", markers: Collection[str] = MODEL_FILES
+) -> Path:
+    """Where what is made will be: ``output`` with links resolved, when it may be written.
 
     Args:
         output: The folder to write.
-        force: Whether a SavedModel that is there may be replaced.
-        marker: The file by which to tell such an export, if it is no SavedModel's.
+        force: Whether one that is there may be replaced.
+        called: What is made.
+        markers: The files by any of which to tell one.
 
     Raises:
         InputError: Something is there already that may not be replaced.
@@ -38,16 +41,16 @@ def check_target(output: Path, *, force: bool, marker: str = "") -> Path:
     if not os.path.lexists(target):
         return target
     if not target.is_dir():
-        raise InputError(f"{output} is a file: expected a folder to write the SavedModel to")
+        raise InputError(f"{output} is a file: expected a folder to write the {called} to")
     try:
         names = os.listdir(target)  # noqa: PTH208  # names are all that is wanted
     except OSError as error:
         raise describe_os_error(error, output) from None
     if not names:
         return target
-    if not {*_MODEL_FILES, marker} & set(names):
+    if set(names).isdisjoint(markers):
         raise InputError(
-            f"{output} exists and is no SavedModel: it is never replaced", hint="Choose another folder, or empty it."
+            f"{output} exists and is no {called}: it is never replaced", hint="Choose another folder, or empty it."
         )
     if not force:
         raise InputError(f"{output} exists already", hint="--force replaces it.")
