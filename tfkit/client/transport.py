@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -78,23 +78,8 @@ class Transport:
         from tfkit import __version__
 
         with explained(self._url, timeout_s):
-            deadline = time.monotonic() + timeout_s
-            response = self._pool.urlopen(
-                "POST",
-                self.url,
-                body=body,
-                headers={"User-Agent": f"tfkit/{__version__}", **headers},
-                timeout=urllib3.Timeout(total=timeout_s),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            try:
-                answer = self._read(response, deadline)
-            except BaseException:
-                response.close()
-                raise
-            response.release_conn()
+            named = {"User-Agent": f"tfkit/{__version__}", **headers}
+            response, answer = exchange(self._pool, "POST", self.url, body, named, timeout_s, self._read)
         location = response.headers.get("Location", "") if 300 <= response.status < 400 else ""
         return Answer(response.status, answer, location)
 
@@ -116,6 +101,49 @@ class Transport:
             if time.monotonic() > deadline:
                 raise TimeoutError
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def exchange(
+    pool: urllib3.PoolManager,
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    timeout_s: float,
+    read: Callable[[urllib3.BaseHTTPResponse, float], bytes],
+) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+    """Sends a request once, for what was sent may have been computed, and reads its answer; follows no redirect.
+
+    Args:
+        pool: The connections.
+        method: The method.
+        url: The URL.
+        body: The body, if there is one.
+        headers: The headers.
+        timeout_s: The longest that all of it may take.
+        read: Reads the body of the answer, until a time of ``time.monotonic``.
+
+    Returns:
+        The answer's head, and its body.
+    """
+    deadline = time.monotonic() + timeout_s
+    response = pool.urlopen(
+        method,
+        url,
+        body=body,
+        headers=headers,
+        timeout=urllib3.Timeout(total=timeout_s),
+        retries=False,
+        redirect=False,
+        preload_content=False,
+    )
+    try:
+        answer = read(response, deadline)
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return response, answer
 
 
 def parse_service_url(url: str) -> Url:

@@ -10,7 +10,7 @@ import urllib3
 from urllib3.util import SKIP_HEADER
 
 from tfkit.client.client import ANSWER_LIMIT_BYTES
-from tfkit.client.transport import NoAnswerError, explained, parse_service_url, timed_pool_for
+from tfkit.client.transport import NoAnswerError, exchange, explained, parse_service_url, timed_pool_for
 from tfkit.errors import MissingError, TooLargeError
 from tfkit.serve.exchange import Response, text_response
 from tfkit.serve.settings import is_public
@@ -92,24 +92,9 @@ class Upstream:
     def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         origin = self._url._replace(path=None, query=None).url
         with explained(self._url, self._timeout_s):
-            deadline = time.monotonic() + self._timeout_s
-            # Never again: what was sent once may have been computed.
-            response = self._pool.urlopen(
-                method,
-                origin + target,
-                body=body or None,
-                headers=headers,
-                timeout=urllib3.Timeout(total=self._timeout_s),
-                retries=False,
-                redirect=False,
-                preload_content=False,
+            response, answer = exchange(
+                self._pool, method, origin + target, body or None, headers, self._timeout_s, self._read
             )
-            try:
-                answer = self._read(response, deadline)
-            except BaseException:
-                response.close()
-                raise
-            response.release_conn()
         return Response(response.status, _head(response, method, len(answer)), answer)
 
     def _headers(self, received: Mapping[bytes, bytes]) -> dict[str, str]:
