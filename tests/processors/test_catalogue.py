@@ -111,6 +111,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_patterns_select_processors_once_and_in_order() -> None:
     chosen = select_processors(["tensorflow_gpu_2.7", "*_2.7", "tensorflow_cpu_1.12"])
     assert [each.name for each in chosen] == ["tensorflow_cpu_1.12", "tensorflow_cpu_2.7", "tensorflow_gpu_2.7"]
+    assert tuple(each.name for each in select_processors(["all", "installed"])) == (*PROCESSORS, INSTALLED)
     with pytest.raises(UsageError, match="tensorflow_tpu"):
         select_processors(["tensorflow_cpu_1.12", "tensorflow_tpu_*"])
 

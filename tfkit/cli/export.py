@@ -202,9 +202,9 @@ def run(
     processors = processors or ["installed"]
     try:
         if install and not no_verify:
-            from tfkit.processors.catalogue import processors_of
+            from tfkit.processors.catalogue import select_processors
 
-            install_provers(each.name for each in processors_of(processors))
+            install_provers(each.name for each in select_processors(processors))
         if written == "onnx":
             with stdout_for_results():  # the user's own code may print, and so may what converts
                 made = onnx.export(source, output, opset, options)
@@ -226,7 +226,7 @@ def _export(source: Path, output: Path, processors: Sequence[str], options: dict
         return export_everywhere(
             source,
             output,
-            processors=_patterns(processors),
+            processors=processors,
             progress=lambda name: note(f"making it for {name}"),
             **options,
         )
@@ -234,10 +234,6 @@ def _export(source: Path, output: Path, processors: Sequence[str], options: dict
 
 def _is_one(processors: Sequence[str]) -> bool:
     return len(processors) == 1 and processors[0] != _ALL and not set(processors[0]) & set("*?[")
-
-
-def _patterns(processors: Sequence[str]) -> list[str]:
-    return ["*" if name == _ALL else name for name in processors]
 
 
 def _tell(report: _Report, *, as_json: bool) -> None:

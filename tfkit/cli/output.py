@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 
@@ -30,6 +31,18 @@ def note(text: str) -> None:
     """Writes one line for people to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def write_page(page: str, path: Path, *, force: bool) -> None:
+    """Writes a report as a page, whole or not at all.
+
+    Raises:
+        TfkitError: It is there already and may not be replaced, or cannot be written.
+    """
+    from tfkit.warmup.files import replacing
+
+    with replacing(path, force=force) as beside:
+        beside.write_text(page, encoding="utf-8")
 
 
 @contextmanager

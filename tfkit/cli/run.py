@@ -71,12 +71,12 @@ def _run(recipe: Path, output: Path | None, force: bool, progress: Callable[[str
 
 def _install(recipe: Path) -> None:
     from tfkit.cli.processors import install_provers
-    from tfkit.processors.catalogue import processors_of
+    from tfkit.processors.catalogue import select_processors
     from tfkit.recipe.reading import read_recipe
 
     target = read_recipe(recipe).target
     if target.format != "onnx":
-        install_provers(each.name for each in processors_of(target.processors))
+        install_provers(each.name for each in select_processors(target.processors))
 
 
 @contextmanager

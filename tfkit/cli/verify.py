@@ -91,7 +91,7 @@ def run(
 
     tfkit verify build/m115 --processor all --reference model.keras --input images=@digits.npy
     """
-    from tfkit.cli.output import note, print_json
+    from tfkit.cli.output import note, print_json, write_page
     from tfkit.errors import MissingError
     from tfkit.warmup.files import check_target
 
@@ -117,7 +117,9 @@ def run(
         note("tfkit: interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if html is not None:
-        _write_page(report, html, force=force)
+        from tfkit.compat.page import render_page
+
+        write_page(render_page(report), html, force=force)
     print_json(report.as_dict()) if as_json else _print_report(report, verbose=verbose)
     if report.only_missing:
         raise MissingError(
@@ -143,21 +145,13 @@ def _verify(model: Path, reference: Path | None, signature: str | None, options:
         )
 
 
-def _write_page(report: VerifyReport, path: Path, *, force: bool) -> None:
-    from tfkit.compat.page import render_page
-    from tfkit.warmup.files import replacing
-
-    with replacing(path, force=force) as beside:
-        beside.write_text(render_page(report), encoding="utf-8")
-
-
 def _install(names: Sequence[str]) -> None:
     from tfkit.cli.progress import install_progress
-    from tfkit.processors.catalogue import INSTALLED, processors_of
+    from tfkit.processors.catalogue import INSTALLED, select_processors
     from tfkit.processors.install import install_runtime
     from tfkit.processors.libraries import is_installed
 
-    for processor in processors_of(names):
+    for processor in select_processors(names):
         if processor.name != INSTALLED and not is_installed(processor):
             with install_progress(processor.name) as progress:
                 install_runtime(processor, progress=progress)

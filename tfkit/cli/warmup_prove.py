@@ -58,7 +58,7 @@ def run(
 
     tfkit warmup-prove build/digits --warm-up warm_up_test.bin --request recorded/ --processor tensorflow_cpu_1.15
     """
-    from tfkit.cli.output import note, print_json
+    from tfkit.cli.output import note, print_json, write_page
     from tfkit.errors import MissingError
     from tfkit.processors.catalogue import INSTALLED
     from tfkit.prove.warm_up import prove_warmup
@@ -80,20 +80,14 @@ def run(
         progress=note,
     )
     if html is not None:
-        _write_page(proof, html, force=force)
+        from tfkit.prove.page import render_page
+
+        write_page(render_page(proof), html, force=force)
     print_json(proof.as_dict()) if as_json else _print_proof(proof)
     if not proof.measured:
         raise MissingError("no processor that was asked for is installed", hint=proof.processors[0].hint)
     if not proof.passed:
         raise typer.Exit(EXIT_VERDICT)
-
-
-def _write_page(proof: WarmupProof, path: Path, *, force: bool) -> None:
-    from tfkit.prove.page import render_page
-    from tfkit.warmup.files import replacing
-
-    with replacing(path, force=force) as beside:
-        beside.write_text(render_page(proof), encoding="utf-8")
 
 
 def _print_proof(proof: WarmupProof) -> None:

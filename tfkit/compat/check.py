@@ -17,7 +17,7 @@ from tfkit.lower.flat import FlatModel, read_flat
 from tfkit.lower.rewrite import rewrite
 from tfkit.lower.rules import all_rules
 from tfkit.lower.target import Misfit, Target
-from tfkit.processors.catalogue import ALL, processors_of
+from tfkit.processors.catalogue import ALL, select_processors
 from tfkit.processors.tables import op_table
 from tfkit.savedmodel.reader import find_signature
 from tfkit.tensors import SERVE_TAG
@@ -172,7 +172,7 @@ def check_model(
         >>> report = tfkit.check_model("build/digits")                      # doctest: +SKIP
         >>> [row.processor for row in report.rows if row.verdict == "runs"]  # doctest: +SKIP
     """
-    chosen = processors_of(processors or (ALL,))
+    chosen = select_processors(processors or (ALL,))
     written = _only(read_written(model, tags), signatures)
     flat, refusal = _flatten(model, tags, signatures)
     python = findings_of_python(written)

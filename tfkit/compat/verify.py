@@ -27,7 +27,7 @@ from tfkit.compat.written import read_written
 from tfkit.eas.structure import is_predict
 from tfkit.errors import InputError, UsageError
 from tfkit.inputs import parse_inputs
-from tfkit.processors.catalogue import ALL, INSTALLED, PROCESSORS, Processor, processors_of
+from tfkit.processors.catalogue import ALL, INSTALLED, PROCESSORS, Processor, select_processors
 from tfkit.savedmodel.files import find_model_file, is_saved_model
 from tfkit.savedmodel.reader import find_signature, read_metagraphs, read_signatures
 from tfkit.tensors import SERVE_TAG, Signature
@@ -92,7 +92,7 @@ def verify_model(
     """
     settings = Settings(tuple(tags), device, timeout_s)
     _check_options(batch_sizes, timeout_s, atol, rtol)
-    models = _models(Path(model), processors_of(processors))
+    models = _models(Path(model), select_processors(processors))
     first = next(iter(models.values()))
     options, whole = parse_inputs(inputs), parse_inputs([f"@{warm_up}"] if warm_up is not None else [])
     chosen = choose_signatures(first, settings.tags, signature, (*options, *whole))

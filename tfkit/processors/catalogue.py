@@ -165,10 +165,11 @@ def find_processor(name: str) -> Processor:
 
 
 def select_processors(patterns: Iterable[str]) -> tuple[Processor, ...]:
-    """Processors by name or pattern, in EAS's order.
+    """Processors as users name them, in EAS's order.
 
     Args:
-        patterns: Names, or patterns as the shell has them: ``tensorflow_cpu_*``; these stand for EAS's alone.
+        patterns: Names, or patterns as the shell has them: ``tensorflow_cpu_*``; these and ``all`` stand for EAS's
+            alone.
 
     Raises:
         UsageError: A pattern fits none.
@@ -177,21 +178,13 @@ def select_processors(patterns: Iterable[str]) -> tuple[Processor, ...]:
     ['1.12.3', '1.14.0', '1.15.5']
     """
     wanted: set[str] = set()
-    for pattern in patterns:
+    for name in patterns:
+        pattern = "*" if name == ALL else name
         fitting = [INSTALLED] if pattern == INSTALLED else fnmatch.filter(PROCESSORS, pattern)
         if not fitting:
             raise UsageError(f"no processor is named {pattern!r}", hint=nearest(pattern, (*PROCESSORS, INSTALLED)))
         wanted.update(fitting)
     return tuple(find_processor(name) for name in (*PROCESSORS, INSTALLED) if name in wanted)
-
-
-def processors_of(names: Iterable[str]) -> tuple[Processor, ...]:
-    """Processors as users name them: as ``select_processors`` takes them, or ``all`` for every one of EAS's.
-
-    Raises:
-        UsageError: A name or pattern fits none.
-    """
-    return select_processors("*" if name == ALL else name for name in names)
 
 
 def all_processors() -> tuple[Processor, ...]:

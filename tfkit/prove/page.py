@@ -26,8 +26,8 @@ def render_parts(proof: WarmupProof) -> Iterator[str]:
     yield f'<p class="verdict">{passed}: {escape(proof.verdict)}</p>'
     files = ", ".join(map(str, proof.warm_up))
     yield f"<p>tfkit {__version__}, {proof.created:%Y-%m-%d %H:%M} UTC. Warm-up: {escape(files)}. "
-    services = "a fresh service" if proof.runs == 1 else f"{proof.runs} fresh services"
-    yield f"At least {services} without it and as many with it, on each processor.</p>"
+    services = "A fresh service" if proof.runs == 1 else f"{proof.runs} fresh services"
+    yield f"{services} without it and as many with it, on each processor; more where one was slow.</p>"
     for each in proof.processors:
         yield f"<h2>{escape(each.processor)}</h2>"
         yield from _processor(each)

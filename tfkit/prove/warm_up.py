@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfkit.eas.messages import decode_request
 from tfkit.errors import MissingError, TfkitError, UsageError
-from tfkit.processors.catalogue import INSTALLED, Processor, processors_of
+from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
 from tfkit.processors.libraries import find_library
 from tfkit.prove.report import NO_EFFECT, SETTLED_AFTER, ProcessorProof, RequestProof, WarmupProof
 from tfkit.prove.timing import ServiceRun, Starter
@@ -98,7 +98,7 @@ def prove_warmup(
         raise UsageError("no warm-up file is given", hint="Make one: tfkit warmup-gen MODEL")
     tell = progress or (lambda _: None)
     proofs = []
-    for processor in processors_of(processors):
+    for processor in select_processors(processors):
         starter = Starter(model, processor.name, device, ",".join(tags), sends)
         required = processor.name in processors
         proofs.append(_prove_on(processor, starter, warm, asked, runs, rounds, required, tell))

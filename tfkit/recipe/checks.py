@@ -13,7 +13,7 @@ from tfkit.bundle.service import service_values
 from tfkit.errors import TfkitError, UsageError
 from tfkit.fetching.urls import is_url
 from tfkit.inputs.options import parse_inputs
-from tfkit.processors.catalogue import INSTALLED, Processor, find_processor, processors_of
+from tfkit.processors.catalogue import INSTALLED, Processor, find_processor, select_processors
 from tfkit.serve.settings import is_service_name
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def recipe_mistakes(recipe: Recipe, name: str) -> Iterator[Mistake]:
     processors = list(_processors(("target", "processors"), recipe.target.processors))
     yield from (each for each in processors if isinstance(each, Mistake))
     if recipe.bundle is not None and not any(isinstance(each, Mistake) for each in processors):
-        targets = [each.name for each in processors_of(recipe.target.processors) if each.name != INSTALLED]
+        targets = [each.name for each in select_processors(recipe.target.processors) if each.name != INSTALLED]
         yield from _bundle(recipe.bundle, targets, name)
 
 
@@ -102,7 +102,7 @@ def _not_for_onnx(recipe: Recipe) -> Iterator[Mistake]:
 def _processors(keys: tuple[str, ...], names: Iterable[str]) -> Iterator[Processor | Mistake]:
     for name in names:
         try:
-            yield from processors_of([name])
+            yield from select_processors([name])
         except UsageError as error:
             yield Mistake(keys, f"'{'.'.join(keys)}': {error.message}", error.hint)
 

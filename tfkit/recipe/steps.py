@@ -12,7 +12,7 @@ from typing import Any
 
 from tfkit.errors import EXIT_VERDICT
 from tfkit.inputs.options import FileSource, parse_inputs
-from tfkit.processors.catalogue import INSTALLED, Processor, processors_of
+from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
 from tfkit.processors.cuda import has_card
 from tfkit.recipe.checks import ONNX, flat_settings, input_option
 from tfkit.recipe.reading import BundleTable, Recipe, WarmUpTable
@@ -82,7 +82,7 @@ class Plan:
     @cached_property
     def processors(self) -> tuple[Processor, ...]:
         """What the model shall run on."""
-        return processors_of(self.recipe.target.processors)
+        return select_processors(self.recipe.target.processors)
 
     @cached_property
     def bundled(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ class Plan:
         names = [each.name for each in self.processors if each.name != INSTALLED]
         if self.recipe.bundle is None or self.recipe.bundle.processors is None:
             return tuple(names)
-        return tuple(each.name for each in processors_of(self.recipe.bundle.processors))
+        return tuple(each.name for each in select_processors(self.recipe.bundle.processors))
 
     @cached_property
     def samples(self) -> list[str]:
