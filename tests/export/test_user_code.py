@@ -91,6 +91,16 @@ def test_options_that_code_does_not_need_are_refused(tmp_path):
         read_architecture(str(net), net, allow_code=False)
 
 
+@pytest.mark.parametrize("keys", [{"keras_version": "2.3.1"}, {"module": "keras", "registered_name": "Sequential"}])
+def test_permission_to_run_code_that_json_does_not_hold_is_refused(tmp_path, keys):
+    """For the old format and Keras 3's."""
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps({"class_name": "Sequential", "config": {"name": "net", "layers": []}} | keys))
+    assert read_architecture(str(path), None, allow_code=False).path == path
+    with pytest.raises(UsageError, match=r"--allow-code means nothing for .*net.json: it holds no Python code"):
+        read_architecture(str(path), None, allow_code=True)
+
+
 def test_nothing_runs_while_it_is_read(tmp_path):
     net = code(tmp_path / "net.py", "raise RuntimeError\n")
     assert read_architecture(f"{net}:build", None, allow_code=False).path == net

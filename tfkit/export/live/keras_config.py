@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from tfkit.errors import UsageError
 
 # What `load_model(compile=False)` leaves out.
 _UNUSED_KEYS = frozenset({"compile_config"})
@@ -60,6 +63,16 @@ def find_custom_parts(config: Any, known: frozenset[str] | None = None) -> list[
 def list_parts(parts: Sequence[CustomPart]) -> str:
     """The parts for a message; of many the first."""
     return "; ".join(each.text for each in parts[:5]) + (f"; and {len(parts) - 5} more" if len(parts) > 5 else "")
+
+
+def check_allow_code(path: Path, parts: Sequence[CustomPart], *, allow_code: bool) -> None:
+    """Refuses the permission to run a file's code where the file holds none: the user takes it for another file.
+
+    Raises:
+        UsageError: It does.
+    """
+    if allow_code and not any(part.is_code for part in parts):
+        raise UsageError(f"--allow-code means nothing for {path}: it holds no Python code")
 
 
 def _registered_names() -> frozenset[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tfkit.errors import UsageError
 from tfkit.export.live.frameworks import import_frameworks
+from tfkit.export.live.keras_config import check_allow_code
 from tfkit.export.live.keras_file import KerasFile, read_keras_file, unpacked_weights
 from tfkit.export.live.keras_model import KerasModel, load_model
 from tfkit.export.live.user_code import UserFile, code_notes, custom_objects
@@ -51,8 +52,7 @@ class KerasSource:
         if file.config is not None:
             return Keras2Source.read(file, options, custom)
         options.allow("a .keras file", "custom_objects", "allow_code")
-        if options.allow_code and not any(part.is_code for part in file.custom_parts):
-            raise UsageError(f"--allow-code means nothing for {path}: it holds no Python code")
+        check_allow_code(path, file.custom_parts, allow_code=options.allow_code)
         if custom is not None and all(part.is_code for part in file.custom_parts):
             raise UsageError(f"--custom-objects means nothing for {path}: it needs no class or function of its author")
         return cls(file, options, custom)

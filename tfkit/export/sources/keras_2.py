@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from tfkit import __version__
-from tfkit.errors import ModelError, UsageError
+from tfkit.errors import ModelError
 from tfkit.export.legacy.config import read_config
 from tfkit.export.legacy.h5_file import H5File, WeightEntry
 from tfkit.export.legacy.loading import make_in_tf_keras
 from tfkit.export.legacy.model import LegacyModel, import_tf_keras
 from tfkit.export.legacy.shapes import settle_shapes
 from tfkit.export.live.frameworks import first_line, import_frameworks, quiet_logs
-from tfkit.export.live.keras_config import CustomPart
+from tfkit.export.live.keras_config import CustomPart, check_allow_code
 from tfkit.export.live.keras_file import ASSETS, WEIGHTS, KerasFile, unpacked_weights
 from tfkit.export.live.user_code import UserFile, code_notes, custom_objects
 from tfkit.export.report import Source
@@ -65,8 +65,7 @@ class Keras2Source:
         config, parts = read_config(
             archive.path, archive.config, (), custom_objects=custom is not None, allow_code=options.allow_code
         )
-        if options.allow_code and not any(part.is_code for part in parts):
-            raise UsageError(f"--allow-code means nothing for {archive.path}: it holds no Python code")
+        check_allow_code(archive.path, parts, allow_code=options.allow_code)
         weights: dict[str, tuple[WeightEntry, ...]] = {"": (WeightEntry("", "", (), archive.weights_bytes),)}
         file = H5File(archive.path, archive.sha256, archive.keras_version, "tensorflow", config, weights)
         settle_shapes(file, config, options.input_shapes)

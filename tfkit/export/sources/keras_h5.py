@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfkit import __version__
-from tfkit.errors import ModelError, UsageError
+from tfkit.errors import ModelError
 from tfkit.export.legacy.classes import CLASSES_OF_KERAS_3, CONVOLUTIONS
 from tfkit.export.legacy.config import read_config, walk
 from tfkit.export.legacy.h5_file import H5File, read_h5
@@ -17,7 +17,7 @@ from tfkit.export.legacy.loading import build_in_keras_3, build_in_tf_keras
 from tfkit.export.legacy.model import LegacyModel, import_tf_keras
 from tfkit.export.legacy.shapes import settle_shapes
 from tfkit.export.live.frameworks import Frameworks, import_frameworks
-from tfkit.export.live.keras_config import CustomPart, find_custom_parts
+from tfkit.export.live.keras_config import CustomPart, check_allow_code, find_custom_parts
 from tfkit.export.live.keras_file import KerasFile, refuse_custom_parts
 from tfkit.export.live.keras_model import KerasModel, load_model
 from tfkit.export.live.model import LiveModel
@@ -81,8 +81,7 @@ class KerasH5Source:
         config, parts = read_config(
             path, file.config, names, custom_objects=custom is not None, allow_code=options.allow_code
         )
-        if options.allow_code and not any(part.is_code for part in parts):
-            raise UsageError(f"--allow-code means nothing for {path}: it holds no Python code")
+        check_allow_code(path, parts, allow_code=options.allow_code)
         settle_shapes(file, config, options.input_shapes)
         _refuse_turned_kernels(file, config)
         return cls(file, config, reason_for_legacy(config), options, parts, custom)
@@ -93,6 +92,7 @@ class KerasH5Source:
         options.allow(f"a file of Keras {file.keras_version}", "custom_objects", "allow_code")
         parts = find_custom_parts(file.config, CLASSES_OF_KERAS_3)
         refuse_custom_parts(file.path, parts, custom_objects=custom is not None, allow_code=options.allow_code)
+        check_allow_code(file.path, parts, allow_code=options.allow_code)
         return cls(file, {}, "", options, tuple(parts), custom)
 
     def describe(self) -> Source:

@@ -17,7 +17,7 @@ from tfkit.export.legacy.h5_file import H5File, WeightEntry
 from tfkit.export.legacy.library import reason_for_legacy
 from tfkit.export.legacy.loading import make_in_keras_3, make_in_tf_keras
 from tfkit.export.live.frameworks import Frameworks, first_line, quiet_logs
-from tfkit.export.live.keras_config import CustomPart, find_custom_parts
+from tfkit.export.live.keras_config import CustomPart, check_allow_code, find_custom_parts
 from tfkit.export.live.keras_file import refuse_custom_parts
 from tfkit.export.live.objects import describe, live_kind
 from tfkit.export.live.user_code import UserFile, custom_objects
@@ -146,14 +146,17 @@ class JsonArchitecture:
         Raises:
             InputError: It is no JSON of Keras.
             ModelError: It needs code of its author that is not given.
+            UsageError: Code that it does not hold may run.
         """
         config = _read_json(path)
         if "module" in config:
             parts = tuple(find_custom_parts(config))
             refuse_custom_parts(path, parts, custom_objects=custom is not None, allow_code=allow_code)
+            check_allow_code(path, parts, allow_code=allow_code)
             return cls(path, config, config | {"compile_config": None}, "", parts, custom, allow_code)
         version = config.get("keras_version")
         old, parts = read_config(path, config, (), custom_objects=custom is not None, allow_code=allow_code)
+        check_allow_code(path, parts, allow_code=allow_code)
         return cls(path, config, old, version if isinstance(version, str) else "2", parts, custom, allow_code)
 
     @property
