@@ -92,7 +92,7 @@ class TensorSpec:
     tensor: str = ""
 
     def __str__(self) -> str:
-        dims = "?" if self.shape is None else ", ".join("?" if d is None else str(d) for d in self.shape)
+        dims = "..." if self.shape is None else ", ".join("?" if d is None else str(d) for d in self.shape)
         return f"{self.dtype.short_name}[{dims}]"
 
     def accepts_shape(self, shape: tuple[int, ...]) -> bool:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -80,29 +77,3 @@ def make(model: Path, warm_up: Path, tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-@pytest.fixture
-def visible_path() -> Iterator[Path]:
-    """A folder that every user may enter; pytest's own are for its user only."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-@pytest.fixture
-def unprivileged() -> Callable[[], AbstractContextManager[None]]:
-    """Runs a block as an ordinary user where the tests run as root, who may read everything."""
-
-    @contextmanager
-    def as_nobody() -> Iterator[None]:
-        if os.geteuid():
-            yield
-            return
-        os.seteuid(65534)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-
-    return as_nobody

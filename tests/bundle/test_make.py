@@ -134,6 +134,40 @@ def test_an_archive_s_url_and_a_token_are_written_when_they_are_given(make: Make
     assert not any(b"secret" in content for content in others)
 
 
+@pytest.mark.parametrize(
+    ("name", "layout", "notes"),
+    [
+        ("doubled_2", "eas", 0),
+        ("Doubled", "eas", 1),
+        ("doubled-2", "eas", 1),
+        ("ab", "eas", 1),
+        ("a" * 64, "eas", 1),
+        ("doubled-2", "tf-serving", 0),
+    ],
+)
+def test_a_name_that_eas_may_refuse_is_noted(make: Make, name: str, layout: str, notes: int) -> None:
+    told = json.loads((make(name=name, layout=layout) / "bundle.json").read_text())["notes"]
+    assert [note.startswith(f"EAS may refuse the name {name!r}") for note in told] == [True] * notes
+
+
+def test_a_key_that_nobody_knows_is_kept_and_noted(make: Make) -> None:
+    folder = make(settings={"rpc.keep_alive": 5, "autoscaler.min": 1})
+    service = json.loads((folder / "service.json").read_text())
+    assert (service["metadata"]["rpc"], service["autoscaler"]) == ({"keep_alive": 5}, {"min": 1})
+    assert json.loads((folder / "bundle.json").read_text())["notes"] == [
+        "metadata.rpc.keep_alive is no key that tfkit knows: kept; did you mean metadata.rpc.keepalive?"
+    ]
+
+
+def test_the_report_names_the_folder_as_it_was_given(
+    model: Path, warm_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = {"processor": PROCESSOR, "warm_up": warm_up, "verify": False}
+    assert tfkit.make_bundle(model, "out/bundle", **options).folder == Path("out/bundle")  # type: ignore[arg-type]
+    assert (tmp_path / "out" / "bundle" / "service.json").is_file()
+
+
 def test_without_a_warm_up_file_the_bundle_says_so(make: Make) -> None:
     folder = make(warm_up=())
     assert "warm_up_data_path" not in (folder / "service.json").read_text()
@@ -216,11 +250,11 @@ def test_what_lint_warns_of_is_noted(make: Make, tmp_path: Path) -> None:
 
 def test_what_is_there_is_kept_unless_it_is_a_bundle_to_be_replaced(make: Make, tmp_path: Path) -> None:
     folder = make()
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already"):
         make()
     before = contents(folder)
     with pytest.raises(UsageError):
-        make(force=True, settings={"nonsense": 1})
+        make(force=True, settings={"cpu": 0})
     assert contents(folder) == before
     make(force=True, settings={"cpu": 3})
     assert contents(folder) != before

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfkit.bundle.service import service_problems, service_text, service_values
+from tfkit.bundle.service import service_problems, service_text, service_values, unknown_notes
 from tfkit.eas.service_json import parse_service_json, strict_values
 from tfkit.errors import InputError, UsageError
 
@@ -59,13 +59,36 @@ def test_values_that_eas_would_not_take_are_refused(key: str, value: Any, expect
 
 
 @pytest.mark.parametrize(
-    ("key", "hint"),
-    [("rpc.keep_alive", "metadata.rpc.keepalive"), ("instances", "metadata.instance"), ("name", "--name")],
+    ("given", "key", "note"),
+    [
+        ("rpc.keep_alive", "metadata.rpc.keep_alive", "kept; did you mean metadata.rpc.keepalive?"),
+        ("instances", "instances", "kept; did you mean metadata.instance?"),
+        ("metadata.brand_new", "metadata.brand_new", "kept"),
+    ],
 )
-def test_keys_that_are_none_are_refused_with_the_nearest(key: str, hint: str) -> None:
+def test_keys_that_nobody_knows_are_kept_and_told_with_the_nearest(given: str, key: str, note: str) -> None:
+    values = service_values({given: [{"a": 1}]}, on_gpu=False)
+    assert unknown_notes(values) == [f"{key} is no key that tfkit knows: {note}"]
+    read = strict_values(service_text(WHOLE | values).encode(), FILE)
+    assert unknown_notes(read) == unknown_notes(values)
+    assert read[key] == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("name", "name is not to be set by hand\n--name sets it"),
+        ("token.length", "token.length is not to be set by hand"),
+        ("rpc", "rpc holds other keys"),
+        ("metadata", "metadata holds other keys"),
+        ("cpu.cores", "metadata.cpu.cores cannot be set: metadata.cpu has a value of its own"),
+        ("rpc..keepalive", "is no key: expected names with dots between them"),
+    ],
+)
+def test_keys_that_cannot_be_are_refused(key: str, problem: str) -> None:
     with pytest.raises(UsageError) as caught:
         service_values({key: 1}, on_gpu=False)
-    assert hint in caught.value.hint
+    assert problem in str(caught.value)
 
 
 def test_a_key_that_is_given_by_both_its_names_is_refused() -> None:
@@ -89,8 +112,10 @@ def test_problems_of_a_service_json_are_all_told() -> None:
         "processor is missing",
         'model_path is "": expected text',
         'metadata.rpc.keepalive is "1000": expected a whole number from 1 on',
-        "metadata.rcp.batching is no key that EAS knows: did you mean metadata.rpc.batching?",
-        "procesor is no key that EAS knows: did you mean processor?",
+    ]
+    assert unknown_notes(values) == [
+        "metadata.rcp.batching is no key that tfkit knows: kept; did you mean metadata.rpc.batching?",
+        "procesor is no key that tfkit knows: kept; did you mean processor?",
     ]
     assert service_problems(WHOLE) == []
     assert service_problems({**WHOLE, "name": "", "metadata.name": "digits"})[0] == 'name is "": expected text'

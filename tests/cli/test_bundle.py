@@ -100,8 +100,9 @@ def test_one_that_was_touched_fails(done: tuple[Path, subprocess.CompletedProces
 
 def test_json_says_what_was_bundled(model: Path, warm_up: Path, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
-    options = ("-p", PROCESSOR, "--warm-up", warm_up, "-o", tmp_path / "bundle", "--no-verify", "--name", "digits")
-    made = run("bundle", model, *options, "--token-file", tmp_path / "token", "--json")
+    options = ("-p", PROCESSOR, "--warm-up", warm_up, "-o", "bundle", "--no-verify", "--name", "digits")
+    more = ("--set", "rpc.keepalve=1", "--token-file", "token", "--json")
+    made = run("bundle", model, *options, *more, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     report = json.loads(made.stdout)
     assert sorted(report) == ["files", "folder", "layout", "name", "notes", "processor", "proved_in", "verdict"]
@@ -112,6 +113,8 @@ def test_json_says_what_was_bundled(model: Path, warm_up: Path, tmp_path: Path) 
         "size_bytes": int,
         "sha256": str,
     }
+    assert report["folder"] == "bundle"
+    assert "note: metadata.rpc.keepalve is no key that tfkit knows: kept; did you mean metadata.rpc.keep" in made.stderr
     assert "note: service.json holds the token" in made.stderr
     assert "secret" not in made.stdout + made.stderr
 
@@ -130,7 +133,7 @@ def test_a_missing_warm_up_file_has_to_be_meant(model: Path, warm_up: Path, tmp_
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("--set", "rpc.keepalve=1"), 2, "Did you mean 'metadata.rpc.keepalive'?"),
+        (("--set", "rpc.keepalive=fast"), 2, 'rpc.keepalive is "fast": expected a whole number from 1 on'),
         (("--set", "nonsense"), 2, "expected KEY=VALUE"),
         (("--set", "cpu=1", "--set", "cpu=2"), 2, "given twice"),
         (("--instance", "0"), 2, "metadata.instance is 0: expected a whole number from 1 on"),

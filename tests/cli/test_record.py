@@ -33,7 +33,7 @@ def test_a_line_says_where_to_ask(tmp_path: Path) -> None:
         assert proxy.stop() == 0
         assert "GET /readyz 200 0 bytes" in proxy.log
         assert "stopped after 1 requests: 1 x 200 OK" in proxy.log
-        assert f"recorded 0 requests of the 0 forms in {folder}" in proxy.log
+        assert f"0 requests seen; 0 forms kept in {folder}" in proxy.log
     assert read_folder(folder) == ()
 
 

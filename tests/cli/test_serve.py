@@ -267,7 +267,7 @@ def test_a_service_json_may_name_a_folder_of_warm_up_files(tmp_path: Path) -> No
     assert shown["warm_up"]["value"] == [str(folder)]
     assert shown["record"]["value"] == str(tmp_path / "records")
     done = run(path, "--warm-up", tmp_path / "records", "--port", "0")
-    assert (done.returncode, "holds no request to warm up with" in done.stderr) == (3, True)
+    assert (done.returncode, "records holds no requests" in done.stderr) == (3, True)
     done = run(path, "--warm-up", tmp_path, "--port", "0")
     assert (done.returncode, "has no manifest.json" in done.stderr) == (3, True)
 

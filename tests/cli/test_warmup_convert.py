@@ -33,11 +33,15 @@ def test_a_request_goes_to_tensorflow_serving_and_back(convert, tmp_path):
     assert (tmp_path / "back.bin").read_bytes() == DATA
 
 
-def test_what_a_format_has_no_place_for_is_noted(convert, tmp_path):
+def test_what_a_format_has_no_place_for_is_noted_and_can_be_given_back(convert, tmp_path):
     done = convert("w.bin", "w.bin", "--to", "triton", "--output", "samples")
-    assert (done.returncode, done.stdout) == (0, "samples: 2 requests as triton\n")
-    assert "note: triton has no place for signatures and outputs, which 2 of the requests name" in done.stderr
+    assert (done.returncode, done.stdout) == (0, "samples: 1 request as triton\n")
+    assert "note: triton has no place for signatures: 2 requests named 'predict'" in done.stderr
+    assert "note: 1 request left out: the same as another in triton" in done.stderr
     assert (tmp_path / "samples" / "model_warmup.pbtxt").is_file()
+    done = convert("samples", "--to", "eas", "--output", "back.bin", "--signature", "predict", "--fetch", "y")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "back.bin").read_bytes() == DATA
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,16 @@ def test_people_are_told_what_and_where(lint):
     assert "    Known: y." in done.stdout
 
 
+def test_what_is_alike_in_several_places_is_told_once(lint, tmp_path):
+    for name in "abcde":
+        (tmp_path / f"{name}.bin").write_bytes((tmp_path / "all.bin").read_bytes())
+    done = lint(*(f"{name}.bin" for name in "abcde"), "--model", "model")
+    (line,) = [line for line in done.stdout.splitlines() if "[all-outputs]" in line]
+    assert line.startswith("note (5 times): a.bin; b.bin; c.bin and 2 more: no outputs are named")
+    report = json.loads(lint("a.bin", "b.bin", "--model", "model", "--json").stdout)
+    assert [each["file"] for each in report["findings"] if each["code"] == "all-outputs"] == ["a.bin", "b.bin"]
+
+
 def test_recorded_traffic_is_compared(lint, tmp_path):
     (tmp_path / "recorded").mkdir()
     stored = [StoredRequest.describe(f"{rows}.bin", data(rows, "y"), requests) for rows, requests in ((2, 90), (8, 10))]

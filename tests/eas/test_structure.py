@@ -67,6 +67,14 @@ def test_the_documents_example_is_printed_to_the_letter():
     assert structure_json(named("predict_images")) == DOCUMENTED
 
 
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [((None, 784), "float32[?, 784]"), ((None,), "float32[?]"), ((), "float32[]"), (None, "float32[...]")],
+)
+def test_a_spec_is_shown_with_its_dtype_and_shape(shape, shown):
+    assert str(TensorSpec("images", DType.FLOAT, shape)) == shown
+
+
 def test_scalars_and_unknown_ranks_have_an_empty_shape():
     signature = named("f", inputs=(TensorSpec("n", DType.INT64, ()), TensorSpec("x", DType.STRING, None)))
     assert [each["shape"] for each in structure(signature)["inputs"]] == [[], []]

@@ -182,7 +182,7 @@ def test_only_onnx_models_are_replaced(in_keras: Any, tmp_path: Path) -> None:
     output.unlink()
     in_keras(onnx_models.export, source, output)
     before = output.read_bytes()
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already"):
         in_keras(onnx_models.export, source, output)
     assert output.read_bytes() == before
     in_keras(onnx_models.export, source, output, force=True, seed=1)

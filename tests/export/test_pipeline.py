@@ -54,7 +54,7 @@ def test_refusals(in_keras, tmp_path, name, options, error, problem, hint):
 def test_a_refusal_leaves_the_old_export_alone(in_keras, tmp_path):
     old = in_keras(export, "plain", tmp_path / "model")
     before = (old.path / "saved_model.pb").read_bytes()
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already"):
         in_keras(export, "plain", tmp_path / "model")
     with pytest.raises(VerdictError):
         in_keras(export, "constant", tmp_path / "model", force=True)

@@ -8,8 +8,11 @@ import threading
 
 import pytest
 
-from tfkit.errors import InputError, MissingError
+from tfkit.eas.messages import PredictRequest, encode_request
+from tfkit.errors import InputError, MissingError, UsageError
+from tfkit.export.everywhere import export_everywhere
 from tfkit.export.target import check_target, staged_folder
+from tfkit.warmup.folder import write_folder
 
 
 def saved_model(folder, content="old"):
@@ -50,7 +53,7 @@ def test_an_empty_folder_is_used(tmp_path):
 
 def test_a_savedmodel_is_replaced_only_by_force(tmp_path):
     target = saved_model(tmp_path / "model")
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(UsageError, match="exists already"):
         check_target(target, force=False)
     write(check_target(target, force=True), force=True)
     assert (target / "saved_model.pb").read_text() == "new"
@@ -64,6 +67,14 @@ def test_anything_else_is_never_replaced(tmp_path, force):
         check_target(tmp_path, force=force)
     with pytest.raises(InputError, match="is a file"):
         check_target(tmp_path / "thesis.txt", force=force)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_of_warm_up_requests_is_no_export_though_it_has_a_manifest(tmp_path, force):
+    write_folder(tmp_path / "requests", {"w.bin": encode_request(PredictRequest({}, "s"))}, force=False)
+    with pytest.raises(InputError, match="is no SavedModel: it is never replaced"):
+        export_everywhere(tmp_path / "model", tmp_path / "requests", force=force, verify=False)
+    assert names(tmp_path / "requests") == ["manifest.json", "w.bin"]
 
 
 def test_a_link_is_followed(tmp_path):

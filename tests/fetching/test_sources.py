@@ -143,6 +143,21 @@ def test_a_folder_s_name_is_found_from_inside(tmp_path: Path, monkeypatch: pytes
     assert name_of(".") == "digits.v2"
 
 
+@pytest.mark.parametrize(
+    ("files", "source", "name"),
+    [
+        (["digits/1/saved_model.pb"], "digits/1", "digits"),
+        (["digits/1/saved_model.pb"], "digits/1/saved_model.pb", "digits"),
+        (["digits/0020/saved_model.pbtxt"], "digits/0020", "digits"),
+        (["2017/graph.pb"], "2017", "2017"),
+        (["2017/saved_model.pb", "saved_model.pb"], "2017", "2017"),
+        (["digits/v1/saved_model.pb"], "digits/v1", "v1"),
+    ],
+)
+def test_a_version_is_called_as_its_model(tmp_path: Path, files: list[str], source: str, name: str) -> None:
+    assert name_of(str(tree(tmp_path, *files) / source)) == name
+
+
 def test_other_urls_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="s3://"):
         needs_folder("s3://bucket/model")

@@ -66,7 +66,7 @@ def test_without_the_library_the_operation_and_the_option_are_named() -> None:
     installed_runtime(FIXTURE.processor)
     with Runtime(FIXTURE.processor) as runtime, pytest.raises(TensorFlowError, match="Addons>ParseTime") as caught:
         runtime.load(FIXTURE.addons)
-    assert "--op-library" in caught.value.hint
+    assert "tfkit serve MODEL --op-library FILE" in caught.value.hint
 
 
 @pytest.mark.parametrize(

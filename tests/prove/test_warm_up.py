@@ -13,9 +13,10 @@ import pytest
 import tfkit
 from tests.compat.crafted import FLOAT, Crafted
 from tfkit.eas.messages import PredictRequest, encode_request
-from tfkit.errors import InputError, SignatureError, UsageError
+from tfkit.errors import InputError, MessageError, SignatureError, UsageError
 from tfkit.prove.page import render_page
 from tfkit.prove.report import ProcessorProof, RequestProof, WarmupProof
+from tfkit.warmup.folder import write_manifest
 from tfkit.warmup.form import RequestForm
 
 OPS = 3000  # TensorFlow optimises and places them at the first run, for 50 times as long as a run takes
@@ -125,6 +126,22 @@ def test_wrong_arguments(light: Path, folder: Path, change: dict, error: type[Ex
         tfkit.prove_warmup(**arguments)
 
 
+def test_files_that_are_not_one_request(light: Path, tmp_path: Path) -> None:
+    """An empty record as well: the warm-up's own requests are not what production asks."""
+    warm_up = write(tmp_path / "one.bin")
+    (tmp_path / "twice.bin").write_bytes(warm_up.read_bytes() * 2)
+    (tmp_path / "text.bin").write_text('{"inputs": {"x": [1]}}')
+    with pytest.raises(MessageError, match=r"twice\.bin holds two requests: input 'x' comes a second time"):
+        tfkit.prove_warmup(light, tmp_path / "twice.bin")
+    with pytest.raises(MessageError, match=r"text\.bin is JSON text") as caught:
+        tfkit.prove_warmup(light, warm_up, requests=tmp_path / "text.bin")
+    assert "warmup-gen MODEL --input @FILE.json" in caught.value.hint
+    (tmp_path / "empty").mkdir()
+    write_manifest(tmp_path / "empty", [])
+    with pytest.raises(InputError, match="empty holds no requests"):
+        tfkit.prove_warmup(light, warm_up, requests=tmp_path / "empty")
+
+
 def test_an_unknown_signature(light: Path, folder: Path) -> None:
     path = folder / "signature.bin"
     path.write_bytes(encode_request(PredictRequest(X, "no_such")))
@@ -148,6 +165,8 @@ def test_the_command(light: Path, folder: Path, tmp_path: Path) -> None:
         light,
         "--warm-up",
         folder / "any.bin",
+        "--warm-up",
+        write(folder / "end.bin", "end"),
         "--request",
         write(folder / "two.bin", rows=2),
         "--runs",
@@ -157,6 +176,7 @@ def test_the_command(light: Path, folder: Path, tmp_path: Path) -> None:
         "--json",
     )
     assert done.returncode == 1
+    assert "note: 2 warm-up files: an EAS service replays one, TensorFlow Serving any number" in done.stderr
     (request,) = json.loads(done.stdout)["processors"][0]["requests"]
     assert request["differences"] == ["input x float32[2, 2], not x float32[1, 2]"]
 

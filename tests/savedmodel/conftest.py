@@ -1,11 +1,8 @@
 """Real models, written by TensorFlow in a process of its own, and what TensorFlow says about them."""
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,29 +23,3 @@ def models(tmp_path_factory):
 def oracle(models):
     """What TensorFlow itself reads in them."""
     return json.loads((models / "oracle.json").read_text())
-
-
-@pytest.fixture
-def visible_path():
-    """A folder that every user may enter; pytest's own are for its user only."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-@pytest.fixture
-def unprivileged():
-    """Runs a block as an ordinary user where the tests run as root, who may read everything."""
-
-    @contextmanager
-    def as_nobody():
-        if os.geteuid():
-            yield
-            return
-        os.seteuid(65534)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-
-    return as_nobody

@@ -20,8 +20,11 @@ import pytest
 from tests.serve.asking import ONE, Raw, ask, post, rounds
 from tests.served_models import echo_model, faulty_model, mixed_model, slow_model
 from tests.serving import Server, free_port
+from tfkit import proto
 from tfkit.eas.messages import PredictRequest, encode_request
+from tfkit.inputs.tfrecord import write_records
 from tfkit.processors.cuda import has_card
+from tfkit.warmup.tf_serving import WARMUP_FILE, encode_log
 
 FROZEN = Path(__file__).parents[1] / "old_tensorflow" / "fixtures" / "tf_2.7" / "frozen.pb"
 
@@ -76,6 +79,53 @@ def test_many_sends_are_told_in_short_and_in_full_as_json(tmp_path: Path) -> Non
             "inputs": [{"name": "x", "dtype": "DT_FLOAT", "shape": [1, 2]}],
         }
         assert len(re.findall(r"; 100 x:( \d+\.\d\d ms,){7} \.\.\. \d+\.\d\d ms\n", server.log)) == 1
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Path:
+    """What TensorFlow Serving takes: versions of a model, the newest with a warm-up file of two requests."""
+    for version in ("1", "2"):
+        shutil.copytree(echo_model(), tmp_path / "echoes" / version)
+    file = tmp_path / "echoes" / "2" / WARMUP_FILE
+    file.parent.mkdir(exist_ok=True)
+    other = proto.message("tensorflow.serving.PredictionLog")()
+    other.classify_log.SetInParent()
+    requests = [PredictRequest({"x": np.zeros((rows, 2), np.float32)}) for rows in (1, 3)]
+    records = [encode_log(requests[0]), other.SerializeToString(), encode_log(requests[1])]
+    with file.open("wb") as stream:
+        write_records(stream, records)
+    return tmp_path / "echoes"
+
+
+def test_the_newest_version_is_served_and_its_own_warm_up_replayed(versions: Path) -> None:
+    with Server(versions, "--warm-up-sends", "2") as server:
+        file = str(versions / "2" / WARMUP_FILE)
+        assert (server.name, server.ready["model"]) == ("echoes", str(versions / "2"))
+        replayed = server.ready["warm_up"]
+        assert [(each["file"], each["record"], each["sends"]) for each in replayed] == [(file, 1, 2), (file, 3, 2)]
+        assert [each["form"]["inputs"][0]["shape"] for each in replayed] == [[1, 2], [3, 2]]
+        for words in (
+            f"the model has a warm-up file of its own, {WARMUP_FILE}: it is replayed (--no-warm-up: not)",
+            f"INFO replayed {file}, record 1: (default): x float32[1, 2] -> all outputs; 2 x: ",
+            f"WARNING skipped {file}, record 2: a classify_log",
+            "warm-up 2 requests x 2 (slowest first ",
+        ):
+            assert words in server.log
+        assert post(server, ONE).status == 200
+    with Server(versions / "2", "--no-warm-up") as server:
+        assert (server.name, server.ready["warm_up"]) == ("echoes", [])
+
+
+def test_a_damaged_warm_up_file_of_a_model_stops_the_start(versions: Path) -> None:
+    """So it does in TensorFlow Serving."""
+    file = versions / "2" / WARMUP_FILE
+    file.write_bytes(file.read_bytes()[:-3])
+    code, log = failed_start(versions, "--port", "0")
+    assert (code, str(file) in log) == (3, True)
+    with file.open("wb") as stream:
+        write_records(stream, [b"not a log"])
+    code, log = failed_start(versions, "--port", "0")
+    assert (code, f"{file}, record 1: not a PredictionLog" in log, "--no-warm-up" in log) == (3, True, True)
 
 
 def test_503_until_the_warm_up_is_done(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tfkit.errors import InputError, UsageError
 from tfkit.serve import ServeSettings, is_service_json, plan_service
 from tfkit.serve.plan import ServicePlan
+from tfkit.warmup.tf_serving import WARMUP_FILE
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +126,61 @@ def test_a_model_named_itself_needs_no_file(tmp_path: Path) -> None:
     plan = plan_service(tmp_path / "digits.tar.gz", port=0)
     assert (plan.file, plan.notes, plan.settings.name, plan.settings.port) == (None, (), "digits", 0)
     assert origin(plan, "model") == "command line"
+
+
+def write_model(folder: Path, *, warm_up: bool = False) -> Path:
+    """What stands for a model as long as none is loaded, with TensorFlow Serving's warm-up file."""
+    (folder / WARMUP_FILE).parent.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01")
+    if warm_up:
+        (folder / WARMUP_FILE).write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("given", "entry", "chosen"),
+    [
+        ("digits", "", "digits/10"),
+        ("digits/2", "", "digits/2"),
+        ("digits/2/saved_model.pb", "", "digits/2/saved_model.pb"),
+        ("digits", "2", "digits"),
+        ("plain", "", "plain"),
+        ("nowhere", "", "nowhere"),
+    ],
+)
+def test_of_versions_the_highest_is_served(tmp_path: Path, given: str, entry: str, chosen: str) -> None:
+    for name in ("digits/2", "digits/10", "digits/v99", "plain/1", "plain"):
+        write_model(tmp_path / name)
+    (tmp_path / "digits" / "99").write_text("a file")
+    plan = plan_service(tmp_path / given, model_entry=entry)
+    assert (plan.model, plan.settings.name) == (str(tmp_path / chosen), given.partition("/")[0])
+
+
+def test_a_version_that_is_no_model_is_not_passed_over(tmp_path: Path) -> None:
+    """Nor is it by TensorFlow Serving."""
+    write_model(tmp_path / "digits" / "2")
+    (tmp_path / "digits" / "3").mkdir()
+    with pytest.raises(InputError, match=r"digits/3 is no SavedModel"):
+        plan_service(tmp_path / "digits").check()
+
+
+def test_a_model_s_own_warm_up_file_is_replayed_unless_something_else_is_said(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", warm_up=True)
+    plan = plan_service(model)
+    assert (plan.warm_up, origin(plan, "warm_up")) == ((str(model / WARMUP_FILE),), "model")
+    told: list[str] = []
+    with plan.fetched(told.append) as settings:
+        assert settings.warm_up == (model / WARMUP_FILE,)
+    assert [str(WARMUP_FILE) in line and "--no-warm-up" in line for line in told] == [True]
+    assert plan_service(model, warm_up=["other.bin"]).warm_up == ("other.bin",)
+    for plan in (plan_service(model, no_warm_up=True), plan_service(write(tmp_path))):
+        with plan.fetched(told.append) as settings:
+            assert (plan.warm_up, settings.warm_up) == ((), ())
+    plan = plan_service(write(tmp_path, warm_up_data_path="warm_up.bin"), no_warm_up=True)
+    assert (plan.warm_up, origin(plan, "warm_up")) == ((), "command line")
+    with pytest.raises(UsageError, match="exclude each other"):
+        plan_service(model, warm_up=["other.bin"], no_warm_up=True)
+    assert len(told) == 1
 
 
 def test_every_setting_is_shown(tmp_path: Path) -> None:

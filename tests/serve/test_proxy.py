@@ -123,7 +123,7 @@ def test_answers_are_the_service_s_own_and_requests_are_kept(service: Server, fo
             answer = post(proxy, body, Authorization=token)
             assert (answer.status, answer.body) == (status, post(service, body, Authorization=token).body)
         assert proxy.stop() == 0
-        assert "recorded 3 requests of the 2 forms in" in proxy.log
+        assert "3 requests seen; 2 forms kept in" in proxy.log
         assert TOKEN not in proxy.log
     assert recorded(folder) == {
         "(default): x float32[1, 2] -> all outputs": 1,

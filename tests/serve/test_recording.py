@@ -46,7 +46,7 @@ def test_requests_are_kept_by_form_and_counted(folder: Path) -> None:
             client.predict_bytes(words)
             client.predict_bytes(words)
         assert server.stop() == 0
-        assert f"recorded 43 requests of the 4 forms in {folder}" in server.log
+        assert f"43 requests seen; 4 forms kept in {folder}, one request of each" in server.log
     assert recorded(folder) == {
         "(default): x float32[1, 2] -> all outputs": 20,
         "(default): x float32[3, 2] -> all outputs": 20,
@@ -120,8 +120,8 @@ def test_clients_that_never_repeat_exhaust_nothing(folder: Path) -> None:
             client.predict_bytes(request(0, rows))
         client.predict_bytes(request(0, 4))
         server.stop()
-        assert "recorded 6 requests of the 5 forms in" in server.log
-        assert ", 294 not kept" in server.log
+        assert "300 requests seen; 5 forms kept in" in server.log
+        assert "; 294 of forms that are not kept" in server.log
         assert server.log.count("WARNING") == 1
     assert len(list(folder.iterdir())) == 6
 

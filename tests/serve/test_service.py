@@ -19,6 +19,7 @@ from tfkit.eas.messages import PredictRequest, decode_response, encode_request
 from tfkit.eas.structure import schema
 
 TOKEN = "a-secret/Token+of==odd&letters"
+JSON = b'{"inputs": {"x": [[1, 2]]}}'
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,16 @@ def test_other_paths_and_methods_are_refused(server: Server, method: str, path: 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"this is no message", ["PredictRequest"]),
+        (b"this is no message", ["the body is text: expected a serialized PredictRequest", "--data-binary @"]),
+        (JSON, ["the body is JSON text: expected", "tfkit predict URL --input NAME=VALUE"]),
+        (b"\n[[1, 2]]\n", ["the body is JSON text"]),
+        (b"x=", ["the body is text"]),
+        (b"hi", ["the body is text"]),
+        (b'--f\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--f--\r\n', ["the body is text"]),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}", ["the body is a NumPy array (.npy)"]),
+        (b"\x0b\x0c", ["not a PredictRequest: wire type 3 of field 1"]),
+        ('{"x": ["Grüße", '.encode() + b"1.5, " * 100_000 + b"1]}", ["the body is text: expected"]),
+        (b"[1]" + bytes(1 << 18), ["not a PredictRequest"]),
         (ONE[:-3], ["PredictRequest"]),
         (encode_request(PredictRequest({"y": np.zeros((1, 2), np.float32)})), ["'y'", "Known: x"]),
         (encode_request(PredictRequest({"x": np.zeros((1, 3), np.float32)})), ["'x'", "[1, 3]", "float32[?, 2]"]),
@@ -170,6 +180,8 @@ def test_compressed_bodies_are_unpacked_up_to_the_limit(name: str) -> None:
     with Server(echo_model(), "--decompressor", name, "--body-limit", "1") as server:
         assert post(server, compress(name, ONE)).status == 200
         assert post(server, ONE).status == 400, "a body that is not compressed"
+        assert f"the body is not {name} data" in post(server, JSON).text
+        assert "the body is JSON text" in post(server, compress(name, JSON)).text
         assert post(server, compress(name, bytes(64 * 1024 * 1024))).status == 413, "a bomb"
         assert post(server, compress(name, ONE)).status == 200
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_requests_go_to_another_format_and_come_back(bins, tmp_path, to):
 def test_the_same_requests_give_the_same_bytes(bins, tmp_path):
     for number in (1, 2):
         convert_warmup(bins, tmp_path / f"{number}.records", to="tf-serving")
-        convert_warmup(bins[:3], tmp_path / f"{number}.triton", to="triton")
+        convert_warmup(bins[:3], tmp_path / f"{number}.triton", to="triton", signature="predict_images")
     assert (tmp_path / "1.records").read_bytes() == (tmp_path / "2.records").read_bytes()
     files = [
         {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
@@ -90,12 +91,67 @@ def test_triton_s_samples_fit_the_model_that_is_there(bins, tmp_path):
     (tmp_path / "triton" / "config.pbtxt").write_text("max_batch_size: 8")
     report = convert_warmup([bins[0]], tmp_path / "triton", to="triton")
     assert any("repeats one row" in each for each in report.notes)
-    assert any("no place for signatures and outputs, which 1 of" in each for each in report.notes)
+    assert "triton has no place for signatures: 1 request named 'predict_images'" in report.notes
+    assert "triton has no place for outputs: 1 request asked for some, not for all" in report.notes
     (back,) = requests_in(tmp_path / "triton")
     assert back.inputs["images"].tolist() == [IMAGES.inputs["images"][0].tolist()] * 2
     config, samples = (tmp_path / "triton" / name for name in ("config.pbtxt", "model_warmup.pbtxt"))
     config.write_text(config.read_text() + "\n" + samples.read_text())
     assert len(requests_in(tmp_path / "triton")) == 1
+
+
+def bins_of(folder, *requests):
+    """A ``.bin`` file of each ``(signature, outputs)``, all of one input."""
+    folder.mkdir()
+    for number, (name, outputs) in enumerate(requests):
+        request = PredictRequest({"x": np.ones((1, 2), np.float32)}, name, outputs)
+        (folder / f"{number}.bin").write_bytes(encode_request(request))
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("names", "message", "hint"),
+    [
+        (["a", "b"], "1.bin: a request of signature 'b', after requests of signature 'a'", "--signature a.$"),
+        (["a", ""], "1.bin: a request of the default signature", "--signature a. Requests that name none"),
+        (["", "", "b"], "2.bin: a request of signature 'b', after requests of the default", "--signature b. Requests"),
+    ],
+)
+def test_a_triton_model_has_requests_of_one_signature(tmp_path, names, message, hint):
+    files = bins_of(tmp_path / "in", *((name, ()) for name in names))
+    with pytest.raises(InputError, match=message) as caught:
+        convert_warmup(files, tmp_path / "out", to="triton")
+    assert re.search(hint, caught.value.hint)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_signature_chooses_and_what_comes_double_is_written_once(tmp_path):
+    files = bins_of(tmp_path / "in", ("a", ()), ("a", ("y",)), ("", ()), ("b", ()))
+    report = convert_warmup(files, tmp_path / "out", to="triton", signature="a")
+    assert report.requests == len(requests_in(tmp_path / "out")) == 1
+    assert report.notes[:4] == (
+        "1 request of other signatures left out: 'b'",
+        "2 requests left out: the same as another in triton",
+        "triton has no place for signatures: 3 requests named 'a'",
+        "triton has no place for outputs: 1 request asked for some, not for all",
+    )
+    assert convert_warmup(files, tmp_path / "eas", to="eas", signature="a").requests == 2
+    with pytest.raises(InputError, match="no request of signature 'c'") as caught:
+        convert_warmup(files[3:], tmp_path / "none", to="eas", signature="c")
+    assert "Known: b" in caught.value.hint
+
+
+def test_samples_of_triton_are_given_the_signature_and_the_outputs_that_they_lack(tmp_path):
+    files = bins_of(tmp_path / "in", ("a", ("y",)))
+    convert_warmup(files, tmp_path / "triton", to="triton")
+    report = convert_warmup([tmp_path / "triton"], tmp_path / "plain", to="eas")
+    assert report.notes == ("1 request of Triton's mean the model's default signature: --signature names another",)
+    report = convert_warmup([tmp_path / "triton"], tmp_path / "w.bin", to="eas", signature="a", fetch=["y"])
+    assert report.notes == ()
+    assert (tmp_path / "w.bin").read_bytes() == files[0].read_bytes()
+    report = convert_warmup(files, tmp_path / "again", to="eas", fetch=["z"])
+    assert report.notes == ("--fetch changes nothing: each request asks for outputs of its own",)
+    assert requests_in(tmp_path / "again")[0].output_filter == ("y",)
 
 
 @pytest.fixture
@@ -125,7 +181,7 @@ def test_lines_of_text_become_requests_and_lines_again(text_model, tmp_path):
     assert same(first, PredictRequest({"text": texts(b"good")}, "classify"))
     report = convert_warmup([tmp_path / "requests"], tmp_path / "again.txt", to="eas-text")
     assert (tmp_path / "again.txt").read_text() == "good\nbad\n"
-    assert any("signatures and outputs, which 2 of" in each for each in report.notes)
+    assert report.notes == ("eas-text has no place for signatures: 2 requests named 'classify'",)
 
 
 def test_records_that_hold_no_inputs_by_name_are_left_out_and_told(tmp_path):
@@ -137,9 +193,13 @@ def test_records_that_hold_no_inputs_by_name_are_left_out_and_told(tmp_path):
     assert report.requests == 1
     assert "record 1 is left out: a classify_log" in report.notes[0]
     with (tmp_path / "records").open("wb") as stream:
+        write_records(stream, [log.SerializeToString()] * 10 + [encode_log(IMAGES)])
+    report = convert_warmup([tmp_path / "records"], tmp_path / "w2.bin", to="eas")
+    assert "record 1 and 9 more are left out: a classify_log" in report.notes[0]
+    with (tmp_path / "records").open("wb") as stream:
         write_records(stream, [log.SerializeToString()])
     with pytest.raises(InputError, match="no request that can be converted"):
-        convert_warmup([tmp_path / "records"], tmp_path / "w2.bin", to="eas")
+        convert_warmup([tmp_path / "records"], tmp_path / "w3.bin", to="eas")
 
 
 @pytest.mark.parametrize(
@@ -155,11 +215,15 @@ def test_records_that_hold_no_inputs_by_name_are_left_out_and_told(tmp_path):
         ({"to": "eas", "output": "no/folder"}, InputError, "no folder"),
         ({"to": "tf-serving", "output": "no/file"}, InputError, "no folder"),
         ({"to": "triton", "output": "0.bin"}, InputError, "is a file"),
+        ({"to": "triton", "fetch": ["y"]}, UsageError, "no place for the outputs that a request asks for: y"),
+        ({"to": "eas", "fetch": ["y", "y"]}, UsageError, "output 'y' is asked for twice"),
+        ({"to": "eas", "sources": ["twice.bin"]}, MessageError, "twice.bin: the file holds two requests"),
         ({"to": "triton", "sources": ["3.bin"]}, InputError, "3.bin: input 'one': Triton has no dtype"),
     ],
 )
 def test_what_does_not_go_leaves_nothing(bins, tmp_path, monkeypatch, settings, error, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "twice.bin").write_bytes(bins[0].read_bytes() * 2)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(error, match=message):
         convert_warmup(**{"sources": ["0.bin"], "output": "out", **settings})
@@ -175,6 +239,8 @@ def test_a_folder_s_files_are_replaced_only_by_force(bins, tmp_path):
     convert_warmup(bins[1:2], tmp_path / "out", to="eas", force=True)
     assert (tmp_path / "out" / "0001.bin").read_bytes() != before
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["0001.bin", "manifest.json"]
+    with pytest.raises(UsageError, match="where the requests come from"):
+        convert_warmup([tmp_path / "out"], tmp_path / "out", to="eas", force=True)
 
 
 def test_a_place_that_a_folder_takes_is_told(bins, tmp_path):

@@ -1,5 +1,6 @@
 """Warm-up files that are none, and places where none can be written."""
 
+import io
 import os
 
 import numpy as np
@@ -7,33 +8,46 @@ import pytest
 
 from tfkit.eas.messages import PredictRequest, encode_request
 from tfkit.errors import InputError, MessageError, MissingError, UsageError
-from tfkit.warmup.files import read_warmup, read_warmup_body, write_warmup
+from tfkit.inputs.tfrecord import write_records
+from tfkit.warmup.files import read_warmup, read_warmup_body, write_file
 
 DATA = encode_request(PredictRequest({"x": np.ones(2, np.float32)}, "s"))
+OTHER = encode_request(PredictRequest({"y": np.ones(2, np.float32)}, "s"))
+
+
+def records(*contents):
+    """What a TFRecord file of these holds."""
+    stream = io.BytesIO()
+    write_records(stream, contents)
+    return stream.getvalue()
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    write_warmup(tmp_path / "w.bin", DATA)
+    write_file(tmp_path / "w.bin", DATA)
     assert read_warmup_body(tmp_path / "w.bin") == DATA
     assert read_warmup(tmp_path / "w.bin").inputs["x"].tolist() == [1, 1]
     assert [each.name for each in tmp_path.iterdir()] == ["w.bin"]
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "message", "hint"),
     [
-        (b"", "empty"),
-        (b"not a request", "no PredictRequest"),
-        (b"\x93NUMPY\x01\x00", "no PredictRequest"),
-        (b"\x28\x01", "neither inputs nor a signature"),
-        (DATA[:-3], "no PredictRequest"),
+        (b"", "w.bin is empty", "warmup-gen"),
+        (b"not a request", "w.bin is text: expected a serialized PredictRequest", "called .txt"),
+        (b'{"inputs": {}}', "w.bin is JSON text", "--input @FILE.json"),
+        (b"\x93NUMPY\x01\x00", "w.bin is a NumPy array", "warmup-gen"),
+        (records(DATA), "w.bin is a TFRecord, as TensorFlow Serving takes it", "warmup-convert"),
+        (b"\x28\x01", "neither inputs nor a signature", "warmup-gen"),
+        (DATA[:-3], "w.bin holds no PredictRequest", "warmup-gen"),
+        (DATA + DATA, f"w.bin holds two requests: .* start at byte {len(DATA)}", "a file of its own"),
+        (DATA + OTHER, "w.bin holds two requests: the signature name comes a second time", "a file of its own"),
     ],
 )
-def test_bytes_that_are_no_request_are_a_message_error(tmp_path, content, message):
+def test_bytes_that_are_not_one_request_are_a_message_error(tmp_path, content, message, hint):
     (tmp_path / "w.bin").write_bytes(content)
     with pytest.raises(MessageError, match=message) as caught:
         read_warmup(tmp_path / "w.bin")
-    assert "warmup-gen" in caught.value.hint
+    assert hint in caught.value.hint
 
 
 def test_a_text_file_is_for_other_services(tmp_path):
@@ -59,16 +73,16 @@ def test_more_than_a_message_can_hold_is_not_read(tmp_path):
 def test_nothing_is_replaced_without_force(tmp_path):
     (tmp_path / "w.bin").write_bytes(b"mine")
     with pytest.raises(UsageError, match="exists already"):
-        write_warmup(tmp_path / "w.bin", DATA)
-    write_warmup(tmp_path / "w.bin", DATA, force=True)
+        write_file(tmp_path / "w.bin", DATA)
+    write_file(tmp_path / "w.bin", DATA, force=True)
     assert (tmp_path / "w.bin").read_bytes() == DATA
 
 
 def test_a_place_that_is_none_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no folder"):
-        write_warmup(tmp_path / "nowhere" / "w.bin", DATA)
+        write_file(tmp_path / "nowhere" / "w.bin", DATA)
     with pytest.raises(InputError, match="is a folder"):
-        write_warmup(tmp_path, DATA, force=True)
+        write_file(tmp_path, DATA, force=True)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
@@ -81,7 +95,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:
         with pytest.raises(MissingError, match="cannot be written"):
-            write_warmup(tmp_path / "w.bin", DATA)
+            write_file(tmp_path / "w.bin", DATA)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
@@ -93,7 +107,7 @@ def test_a_link_is_followed_and_stays(tmp_path):
     (tmp_path / "real" / "w.bin").write_bytes(b"old")
     link = tmp_path / "link.bin"
     link.symlink_to(tmp_path / "real" / "w.bin")
-    write_warmup(link, DATA, force=True)
+    write_file(link, DATA, force=True)
     assert link.is_symlink()
     assert (tmp_path / "real" / "w.bin").read_bytes() == DATA
     assert [each.name for each in (tmp_path / "real").iterdir()] == ["w.bin"]
@@ -107,7 +121,7 @@ def test_what_is_no_regular_file_is_neither_replaced_nor_read(tmp_path, linked):
         place = tmp_path / "link.bin"
         place.symlink_to(pipe)
     with pytest.raises(InputError, match="no regular file"):
-        write_warmup(place, DATA, force=True)
+        write_file(place, DATA, force=True)
     assert pipe.is_fifo()
     with pytest.raises(InputError, match="no regular file"):
         read_warmup(place)
@@ -115,7 +129,7 @@ def test_what_is_no_regular_file_is_neither_replaced_nor_read(tmp_path, linked):
 
 def test_a_name_too_long_and_a_circle_of_links_are_input_errors(tmp_path):
     with pytest.raises(InputError, match="too long"):
-        write_warmup(tmp_path / ("w" * 300), DATA)
+        write_file(tmp_path / ("w" * 300), DATA)
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     with pytest.raises(InputError, match="cannot be written"):
-        write_warmup(tmp_path / "circle", DATA, force=True)
+        write_file(tmp_path / "circle", DATA, force=True)

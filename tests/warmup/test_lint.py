@@ -363,6 +363,14 @@ def test_what_was_recorded_covers_itself(model, recorded):
     assert report.passes(strict=True)
 
 
+def test_a_recording_without_requests_is_an_error(lint, tmp_path):
+    (tmp_path / "empty").mkdir()
+    write_manifest(tmp_path / "empty", [])
+    report = lint(request(), recorded=tmp_path / "empty")
+    assert codes(report, Severity.ERROR) == {"nothing-recorded"}
+    assert codes(lint_warmup([tmp_path / "empty"], model=report.model)) == {"empty-file"}
+
+
 def test_a_folder_that_holds_no_requests_is_an_input_error(lint, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no folder of requests"):

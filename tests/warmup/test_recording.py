@@ -236,7 +236,9 @@ def test_what_was_written_before_the_disk_was_full_is_kept_and_told(
             wait_until(lambda: recorder.summary.not_kept == 1)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert str(recorder.summary) == f"2 requests of the 1 forms in {folder}, 1 not kept"
+    assert str(recorder.summary) == (
+        f"3 requests seen; 1 form kept in {folder}, one request of each; 1 of forms that are not kept"
+    )
     assert [each.requests for each in read_folder(folder)] == [2]
     assert not list(folder.glob(".*"))
 

@@ -106,6 +106,25 @@ class TestSeveral:
         make_warmup(model, output, batch_size=[1, 2], seed=1, force=True)
         assert read_folder(output) != before
 
+    def test_what_an_earlier_writing_left_goes_and_nothing_else(self, model, output):
+        make_warmup(model, output, batch_size=[1, 2, 3, 4])
+        (output / "notes.txt").write_text("mine")
+        (output / "serving_default-batch2.bin").write_bytes(b"mine as well")
+        make_warmup(model, output, batch_size=[4, 5], force=True)
+        batches = [f"serving_default-batch{size}.bin" for size in (2, 4, 5)]
+        assert names(output) == ["manifest.json", "notes.txt", *batches]
+        assert [each.file for each in read_folder(output)] == batches[1:]
+
+    @pytest.mark.parametrize("force", [False, True])
+    @pytest.mark.parametrize("content", ['{"tfkit": "1", "processors": []}', "[]", "no JSON"])
+    def test_a_manifest_of_something_else_is_never_replaced(self, model, output, content, force):
+        output.mkdir()
+        (output / "manifest.json").write_text(content)
+        with pytest.raises(InputError, match="is no manifest of requests: it is never replaced"):
+            make_warmup(model, output, batch_size=[1, 2], force=force)
+        assert names(output) == ["manifest.json"]
+        assert (output / "manifest.json").read_text() == content
+
     def test_of_a_sample_request_other_outputs_and_all_can_be_asked_for(self, model, output, tmp_path):
         (tmp_path / "sample.bin").write_bytes(request(2, "predict_images", ["ids"]))
         make_warmup(model, output, inputs=[f"@{tmp_path}/sample.bin"], fetch_sets=[["word"], []])
@@ -163,6 +182,11 @@ class TestRecords:
         assert [file.path for file in report.files] == [output / "b.bin", output / "c.bin"]
         (skipped,) = report.skipped
         assert "e.bin: input 'images' has dtype float64: expected float32" in skipped
+
+    def test_the_folder_of_records_is_not_written_over(self, model, records):
+        with pytest.raises(UsageError, match="is the folder of records"):
+            warmup_from_records(model, records, records, most=2, force=True)
+        assert len(read_folder(records)) == 5
 
     def test_of_one_form_a_file_is_written(self, model, records, output):
         warmup_from_records(model, records, output, most=1)

@@ -13,7 +13,7 @@ from tfkit.bundle.make import EAS
 from tfkit.bundle.model import BundledModel, open_model
 from tfkit.bundle.opened import BadBundleError, OpenedBundle, find_bundle, kept_limits, open_bundle
 from tfkit.bundle.report import FAILED, NOT_RUN, PASSED, BundleCheck, BundleStep
-from tfkit.bundle.service import service_text
+from tfkit.bundle.service import service_text, unknown_notes
 from tfkit.bundle.sums import sums_problems
 from tfkit.client import Client
 from tfkit.compat.compare import Limits, OutputResult
@@ -22,6 +22,7 @@ from tfkit.compat.recorded import EVIDENCE, Case, read_recorded, recorded_tolera
 from tfkit.compat.verify import compare_cases
 from tfkit.compat.written import read_written
 from tfkit.eas.messages import PredictRequest, decode_request, decode_response, encode_request
+from tfkit.eas.service_keys import name_note
 from tfkit.errors import InputError, MessageError, MissingError, ServiceError, TfkitError, UsageError
 from tfkit.fetching.scratch import temporary_folder
 from tfkit.fetching.sources import fetch_model
@@ -118,10 +119,14 @@ class _Checking:
 
     def report(self) -> BundleCheck:
         """What came of it all."""
-        processor = self.bundle.processor if self.bundle is not None else ""
-        ran_elsewhere = self.prover and self.prover != processor
-        notes = (f"proved in {self.prover}: the same TensorFlow, without a GPU",) if ran_elsewhere else ()
-        return BundleCheck(self.folder, processor, self.prover, tuple(self.steps), self.outputs, notes)
+        processor, notes = "", []
+        if self.bundle is not None:
+            processor = self.bundle.processor
+            if self.bundle.layout == EAS:
+                notes += [*filter(None, [name_note(self.bundle.name)]), *unknown_notes(self.bundle.values)]
+        if self.prover and self.prover != processor:
+            notes.append(f"proved in {self.prover}: the same TensorFlow, without a GPU")
+        return BundleCheck(self.folder, processor, self.prover, tuple(self.steps), self.outputs, tuple(notes))
 
     def check_files(self) -> tuple[str, ...]:
         """Every file is what it was when the bundle was made."""

@@ -18,10 +18,11 @@ from tfkit.bundle.archive import ModelEntry, copy_entries, model_entries, write_
 from tfkit.bundle.evidence import FOLDER, Evidence, gather_evidence, has_recorded, write_evidence
 from tfkit.bundle.model import BundledModel, open_model
 from tfkit.bundle.report import BundledFile, BundleReport
-from tfkit.bundle.service import service_text, service_values
+from tfkit.bundle.service import service_text, service_values, unknown_notes
 from tfkit.bundle.sums import SUMS, write_sums
 from tfkit.compat.compare import Limits
 from tfkit.eas.messages import PredictRequest, decode_request
+from tfkit.eas.service_keys import name_note
 from tfkit.eas.token import check_token
 from tfkit.errors import InputError, UsageError, nearest
 from tfkit.export.target import check_target, staged_folder
@@ -43,8 +44,9 @@ _SECRET_MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be bundled, once it is sure that it can be."""
+    """What is to be bundled, once it is sure that it can be; ``folder`` is where, as the user named it."""
 
+    folder: Path
     model: BundledModel
     layout: str
     name: str
@@ -94,7 +96,8 @@ def make_bundle(
         name: The service's name; the model's by default.
         layout: ``eas``, or ``tf-serving``.
         settings: Values of the service JSON by key: ``{"metadata.cpu": 4, "rpc.keepalive": 1000}``. By default one
-            instance, one core, and one GPU if the processor is for GPUs.
+            instance, one core, and one GPU if the processor is for GPUs. A key that tfkit does not know is kept, with a
+            note.
         base_url: Where the files will be uploaded to, ``oss://BUCKET/PATH``, which the service JSON then names. By
             default it names them beside itself, as ``tfkit serve`` reads it.
         token: The service's token, written into the service JSON; by default EAS makes one.
@@ -111,8 +114,8 @@ def make_bundle(
         What the bundle holds, and what proves it.
 
     Raises:
-        UsageError: Options make no sense, or do not go together.
-        InputError: ``output`` is there already, or a file cannot be bundled.
+        UsageError: Options make no sense, or do not go together, or ``output`` is there already.
+        InputError: A file cannot be bundled.
         ModelError: There is no model, or a damaged one.
         SignatureError: A warm-up request does not fit the model.
         VerdictError: The model does not run on the processor as it is, or gives other numbers than its source.
@@ -143,7 +146,9 @@ def make_bundle(
     secret = {"token": check_token(token, "token")} if token else {}
     named = {"name": name, **secret, "processor": processor, **places, **values}
     limits = Limits(atol, rtol)
-    wanted = _Wanted(opened, layout, name, processor, model_version, bodies, requests, limits, warnings, named)
+    wanted = _Wanted(
+        Path(output), opened, layout, name, processor, model_version, bodies, requests, limits, warnings, named
+    )
     evidence = gather_evidence(
         opened,
         processor,
@@ -197,7 +202,8 @@ def _lint(files: Sequence[Path], model: Path) -> tuple[str, ...]:
     for each in findings:
         if each.severity is Severity.ERROR:
             raise InputError(f"{each.file} does not fit the model: {each.message}", hint=each.hint)
-    return tuple(f"warm-up: {each.message}" for each in findings if each.severity is Severity.WARNING)
+    warnings = (f"warm-up: {each.message}" for each in findings if each.severity is Severity.WARNING)
+    return tuple(dict.fromkeys(warnings))
 
 
 def _places(base_url: str, *, has_warm_up: bool) -> dict[str, str]:
@@ -231,7 +237,14 @@ def _write(
         sums = write_sums(folder)
         files = tuple(BundledFile(each, (folder / each).stat().st_size, digest) for each, digest in sums.items())
     return BundleReport(
-        target, wanted.layout, wanted.name, wanted.processor, evidence.proved_in, evidence.verdict, files, tuple(notes)
+        wanted.folder,
+        wanted.layout,
+        wanted.name,
+        wanted.processor,
+        evidence.proved_in,
+        evidence.verdict,
+        files,
+        tuple(notes),
     )
 
 
@@ -256,6 +269,8 @@ def _write_for_tf_serving(wanted: _Wanted, entries: Sequence[ModelEntry], folder
 
 def _notes(wanted: _Wanted) -> list[str]:
     notes = [*wanted.warnings]
+    if wanted.layout == EAS:
+        notes += [*filter(None, [name_note(wanted.name)]), *unknown_notes(wanted.values)]
     if "token" in wanted.values:
         notes.append(f"{SERVICE} holds the token: keep it where nobody else reads it")
     if not wanted.requests:

@@ -1,4 +1,4 @@
-"""The service JSON of a bundle: built of what EAS knows, and nothing else."""
+"""The service JSON of a bundle: what EAS is known to take is checked; other keys are kept, for it adds keys often."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tfkit.eas.service_keys import KEYS, key_in_full, known_elsewhere, nearest_key, value_refusal
+from tfkit.eas.service_keys import PARENTS, is_known, key_in_full, nearest_key, value_refusal
 from tfkit.errors import UsageError
 
 # What a bundle sets itself.
@@ -32,29 +32,47 @@ def service_values(settings: Mapping[str, Any], *, on_gpu: bool) -> dict[str, An
         on_gpu: Whether the processor is one for GPUs.
 
     Raises:
-        UsageError: A key is unknown, a bundle's own or there twice, or a value is not what EAS takes.
+        UsageError: A key is none, a bundle's own, there twice or inside of another one, or a value is not what EAS
+            takes.
     """
     values = _DEFAULTS | (_GPU_DEFAULTS if on_gpu else {})
     given_keys: set[str] = set()
     for given, value in settings.items():
         key = key_in_full(given)
-        if key in _OWN:
-            raise UsageError(f"{given} is not to be set by hand", hint=_OWN[key] and f"{_OWN[key]} sets it.")
-        if key not in KEYS and known_elsewhere(key) is None:
-            near = nearest_key(given)
-            raise UsageError(f"EAS's service JSON has no key {given!r}", hint=near and f"Did you mean {near!r}?")
+        _check_key(given, key)
         if expected := value_refusal(key, value):
             raise UsageError(f"{given} is {json.dumps(value, default=repr)}: expected {expected}")
         if key in given_keys:
             raise UsageError(f"{key} is given twice")
         given_keys.add(key)
         values[key] = value
+    _check_nesting(values)
     if not on_gpu and values.get("metadata.gpu"):
         raise UsageError(
             f"metadata.gpu is {values['metadata.gpu']} for a processor that uses no GPU",
             hint="Choose tensorflow_gpu_..., or leave it out.",
         )
     return values
+
+
+def _check_key(given: str, key: str) -> None:
+    """Refuses what cannot be a key, or is not to be given; raises ``UsageError``."""
+    if not all(key.split(".")):
+        raise UsageError(f"{given!r} is no key: expected names with dots between them, rpc.keepalive")
+    if own := next((each for each in _OWN if f"{key}.".startswith(f"{each}.")), ""):
+        raise UsageError(f"{given} is not to be set by hand", hint=_OWN[own] and f"{_OWN[own]} sets it.")
+    if key in PARENTS:
+        raise UsageError(f"{given} holds other keys: expected each of them by itself", hint=f"Such as {given}.KEY")
+
+
+def _check_nesting(values: Mapping[str, Any]) -> None:
+    """Refuses keys inside of what has a value itself; raises ``UsageError``."""
+    for key in values:
+        above = key.rpartition(".")[0]
+        while above:
+            if above in values:
+                raise UsageError(f"{key} cannot be set: {above} has a value of its own")
+            above = above.rpartition(".")[0]
 
 
 def service_text(values: Mapping[str, Any]) -> str:
@@ -79,7 +97,7 @@ def service_text(values: Mapping[str, Any]) -> str:
 
 
 def service_problems(values: Mapping[str, Any]) -> list[str]:
-    """What eascmd or EAS would not take, or only ignore, in a service JSON.
+    """What eascmd or EAS would not take in a service JSON.
 
     Args:
         values: Every value by its key in full.
@@ -87,9 +105,20 @@ def service_problems(values: Mapping[str, Any]) -> list[str]:
     name = "metadata.name" if "metadata.name" in values else "name"
     problems = [f"{key} is missing" for key in (name, *REQUIRED[1:]) if not values.get(key)]
     for key, value in values.items():
-        if key not in KEYS and known_elsewhere(key) is None:
-            near = nearest_key(key)
-            problems.append(f"{key} is no key that EAS knows" + (f": did you mean {near}?" if near else ""))
-        elif expected := value_refusal(key, value):
+        if is_known(key) and (expected := value_refusal(key, value)):
             problems.append(f"{key} is {json.dumps(value)}: expected {expected}")
     return problems
+
+
+def unknown_notes(values: Mapping[str, Any]) -> list[str]:
+    """What to say of keys in full that nobody here knows: they are kept, for EAS adds keys often.
+
+    >>> unknown_notes({"metadata.cpu": 1, "metadata.cpus": 2})
+    ['metadata.cpus is no key that tfkit knows: kept; did you mean metadata.cpu?']
+    """
+    notes = []
+    for key in values:
+        if not is_known(key):
+            near = nearest_key(key)
+            notes.append(f"{key} is no key that tfkit knows: kept" + (f"; did you mean {near}?" if near else ""))
+    return notes

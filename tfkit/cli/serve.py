@@ -28,8 +28,8 @@ def run(
     model: Annotated[
         str,
         typer.Argument(
-            help="SavedModel's folder, frozen graph (.pb), archive of one, or its URL; or a service JSON, as eascmd "
-            "deploys it."
+            help="SavedModel's folder, frozen graph (.pb), archive of one, or its URL; a folder with a folder for each "
+            "version of it, of which the highest is taken; or a service JSON, as eascmd deploys it."
         ),
     ],
     name: Annotated[str, typer.Option(help="Name of the service, in its URL. Default: the model's name.")] = "",
@@ -65,9 +65,13 @@ def run(
         list[str] | None,
         typer.Option(
             help="Warm-up file (see warmup-gen), its URL, or a folder of them (see --record), replayed first. May be "
-            "repeated."
+            "repeated. Default: that of the service JSON, or in the model's assets.extra."
         ),
     ] = None,
+    no_warm_up: Annotated[
+        bool,
+        typer.Option("--no-warm-up", help="Replay nothing, whatever the service JSON or the model's assets.extra has."),
+    ] = False,
     warm_up_sends: Annotated[int, typer.Option(help="How often each warm-up file is replayed.")] = 5,
     tags: Annotated[str, typer.Option(help="Tag set of the SavedModel, separated by commas.")] = "serve",
     device: Annotated[
@@ -155,8 +159,9 @@ def run(
         given = _given(
             ctx, name=name, processor=processor, model_entry=model_entry, op_libraries=tuple(op_library or ()),
             host=host, port=port, advertise=advertise, token=read_token(token_file) if token_file else "",
-            warm_up=warm_up or (), warm_up_sends=warm_up_sends, tags=tuple(tag for tag in tags.split(",") if tag),
-            device=device, gpu_memory_fraction=gpu_memory_fraction, gpu_memory_growth=gpu_memory_growth,
+            warm_up=warm_up or (), no_warm_up=no_warm_up, warm_up_sends=warm_up_sends,
+            tags=tuple(tag for tag in tags.split(",") if tag), device=device,
+            gpu_memory_fraction=gpu_memory_fraction, gpu_memory_growth=gpu_memory_growth,
             keepalive_ms=keepalive, worker_threads=worker_threads, max_queue_size=max_queue_size,
             rate_limit=rate_limit, body_limit_bytes=body_limit * 1024 * 1024, decompressor=decompressor,
             intra_op_threads=intra_op_threads, inter_op_threads=inter_op_threads, grace_s=grace,

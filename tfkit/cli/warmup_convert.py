@@ -33,6 +33,21 @@ def run(
     model_name: Annotated[
         str, typer.Option(show_default=False, help="The model's name in TensorFlow Serving's requests.")
     ] = "",
+    signature: Annotated[
+        str,
+        typer.Option(
+            show_default=False,
+            help="Convert the requests of this signature alone; those that name none, as Triton's, are given it.",
+        ),
+    ] = "",
+    fetch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OUTPUT",
+            show_default=False,
+            help="An output to ask for, any number of times, where a request names none, as Triton's.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there already.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
@@ -45,7 +60,16 @@ def run(
     from tfkit.cli.output import note, print_json, print_text
     from tfkit.warmup.convert import convert_warmup
 
-    report = convert_warmup(sources, output, to=to, model=model, model_name=model_name, force=force)
+    report = convert_warmup(
+        sources,
+        output,
+        to=to,
+        model=model,
+        model_name=model_name,
+        signature=signature,
+        fetch=fetch or (),
+        force=force,
+    )
     for each in report.notes:
         note(f"note: {each}")
     if as_json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,8 @@ from tfkit.errors import EXIT_VERDICT
 if TYPE_CHECKING:
     from tfkit.warmup.coverage import Coverage
     from tfkit.warmup.lint import Finding, LintReport
+
+_SHOWN_PLACES = 3
 
 
 def run(
@@ -61,9 +65,9 @@ def _print_report(report: LintReport, *, strict: bool) -> None:
 
     rows = [(str(each.path), each.format.value, str(each.requests)) for each in report.files]
     print_table(("file", "format", "requests"), rows)
-    for finding in report.findings:
-        print_text(_line(finding))
-        for line in finding.hint.splitlines():
+    for findings in _alike(report.findings):
+        print_text(_line(findings))
+        for line in findings[0].hint.splitlines():
             print_text(f"    {line}")
     if report.coverage is not None:
         _print_coverage(report.coverage)
@@ -71,10 +75,23 @@ def _print_report(report: LintReport, *, strict: bool) -> None:
     print_text(f"{'passed' if report.passes(strict=strict) else 'FAILED'}: {counts}")
 
 
-def _line(finding: Finding) -> str:
-    where = [finding.file, finding.place, f"input {finding.input!r}" if finding.input else ""]
-    place = ", ".join(part for part in where if part)
-    return f"{finding.severity}: {place + ': ' if place else ''}{finding.message} [{finding.code}]"
+def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings that differ in nothing but their place, together."""
+    groups: dict[Finding, list[Finding]] = {}
+    for each in findings:
+        groups.setdefault(replace(each, file="", place=""), []).append(each)
+    return list(groups.values())
+
+
+def _line(findings: Sequence[Finding]) -> str:
+    """What was found in one place, or alike in several, of which the first are named."""
+    first = findings[0]
+    places = [", ".join(filter(None, (each.file, each.place))) for each in findings]
+    beyond = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
+    where = "; ".join(filter(None, places[:_SHOWN_PLACES])) + beyond
+    place = ", ".join(filter(None, (where, f"input {first.input!r}" if first.input else "")))
+    times = f" ({len(places)} times)" if len(places) > 1 else ""
+    return f"{first.severity}{times}: {place + ': ' if place else ''}{first.message} [{first.code}]"
 
 
 def _print_coverage(coverage: Coverage) -> None:

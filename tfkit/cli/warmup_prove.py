@@ -79,6 +79,8 @@ def run(
         tags=parse_tags(tags),
         progress=note,
     )
+    if len(proof.warm_up) > 1:
+        note(f"note: {len(proof.warm_up)} warm-up files: an EAS service replays one, TensorFlow Serving any number")
     if html is not None:
         from tfkit.prove.page import render_page
 

@@ -131,7 +131,7 @@ def strict_values(data: bytes, path: Path) -> dict[str, Any]:
     for key, value in _leaves(document, path):
         if key in values:
             raise InputError(f"{path} sets {key} twice", hint="Leave one of them.")
-        values[key] = value
+        values[key] = _plain(value)
     return values
 
 
@@ -142,6 +142,13 @@ def _refuse_constant(name: str) -> NoReturn:
 
 class _Object(list[tuple[str, Any]]):
     """A JSON object as it is written: names may come twice."""
+
+
+def _plain(value: Any) -> Any:
+    """A value with its objects as ``json`` writes them."""
+    if isinstance(value, _Object):
+        return {name: _plain(each) for name, each in value}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 class _Leaf(NamedTuple):

@@ -50,12 +50,20 @@ _ELSEWHERE = (
 )  # fmt: skip
 # By the last part of the name: a key that nobody knows may only have the wrong parent.
 _LAST_PARTS = {key.rpartition(".")[2]: key for key in (*_ELSEWHERE, *reversed(KEYS))}
+# What the reference of PAI-EAS's own deployment tool says of names; the documents of the API ask only that a name is
+# unique in its region, so another one is no error here.
+_NAME = re.compile(r"[a-z0-9_]{3,63}")
 _PERCENT = re.compile(r"[0-9]{1,3}%")
 
 
 def known_elsewhere(key: str) -> str | None:
     """The key that another one belongs to, if EAS alone makes use of it."""
     return next((known for known in _ELSEWHERE if key == known or key.startswith(f"{known}.")), None)
+
+
+def is_known(key: str) -> bool:
+    """Whether a key, in full, is one that tfkit knows; EAS adds keys often."""
+    return key in KEYS or known_elsewhere(key) is not None
 
 
 def nearest_key(key: str) -> str:
@@ -71,12 +79,23 @@ def nearest_key(key: str) -> str:
 def key_in_full(key: str) -> str:
     """A key that stands under ``metadata``, where that was left out; any other as it is.
 
-    >>> key_in_full("rpc.keepalive"), key_in_full("name"), key_in_full("gpu")
-    ('metadata.rpc.keepalive', 'name', 'metadata.gpu')
+    >>> key_in_full("rpc.keepalive"), key_in_full("name"), key_in_full("gpu"), key_in_full("rpc.new")
+    ('metadata.rpc.keepalive', 'name', 'metadata.gpu', 'metadata.rpc.new')
     """
     below = f"metadata.{key}"
-    is_known = key in KEYS or known_elsewhere(key) is not None
-    return below if not is_known and (below in KEYS or known_elsewhere(below) is not None) else key
+    is_below = is_known(below) or f"metadata.{key.partition('.')[0]}" in PARENTS
+    return below if is_below and not is_known(key) else key
+
+
+def name_note(name: str) -> str:
+    """What to say of a service's name that EAS may refuse; else nothing.
+
+    >>> name_note("digits"), name_note("Digits")
+    ('', "EAS may refuse the name 'Digits': it takes 3 to 63 lower-case letters, digits and '_'")
+    """
+    if _NAME.fullmatch(name):
+        return ""
+    return f"EAS may refuse the name {name!r}: it takes 3 to 63 lower-case letters, digits and '_'"
 
 
 def value_refusal(key: str, value: Any) -> str:

@@ -15,7 +15,7 @@ from tfkit import __version__
 from tfkit.compat.compare import Limits
 from tfkit.compat.tolerance import check_tolerance
 from tfkit.eas.structure import structure
-from tfkit.errors import LoweringError, MissingError, TensorFlowError, UsageError, VerdictError
+from tfkit.errors import LoweringError, MissingError, TensorFlowError, TfkitError, UsageError, VerdictError
 from tfkit.export.making import Prepared, prepared
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport, Source
@@ -23,10 +23,12 @@ from tfkit.export.selfcheck import Given
 from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.export.target import MODEL_FILES, check_target, folder_size, link_equal, staged_folder
+from tfkit.inputs.opening import read_bytes
 from tfkit.processors.catalogue import PROCESSORS, select_processors
 from tfkit.tensors import Signature
 
 MANIFEST = "manifest.json"
+_MAX_MANIFEST_BYTES = 64 << 20
 ROW_COLUMNS = ("processor", "exported", "rewritten", "largest error")
 
 
@@ -172,7 +174,8 @@ def export_everywhere(
     given = Given.read(inputs, seed)
     limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))
     said = SourceOptions.read(given.arrays, **options)
-    target = check_target(Path(output), force=force, markers=(*MODEL_FILES, MANIFEST))
+    own = (MANIFEST,) if _is_manifest(Path(output) / MANIFEST) else ()
+    target = check_target(Path(output), force=force, markers=(*MODEL_FILES, *own))
     source = open_source(model, said)
     with staged_folder(target, force=force) as staged:
         exports = []
@@ -192,6 +195,15 @@ def export_everywhere(
         (staged / MANIFEST).write_text(text + "\n", encoding="utf-8")
         size = folder_size(staged)
     return replace(report, size_bytes=size, elapsed_s=time.monotonic() - started)
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file is the manifest of such an export: folders of warm-up requests have one of that name as well."""
+    try:
+        content = json.loads(read_bytes(path, _MAX_MANIFEST_BYTES))
+    except (TfkitError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and "processors" in content
 
 
 def _export_one(made: Prepared, folder: Path, processor: str, proving: str, path: Path) -> ProcessorExport:

@@ -99,11 +99,12 @@ def export_model(
         ModelError: The source is no model, is damaged, or needs code that is not here.
         LoweringError: The processor's TensorFlow lacks what the model uses, and no rule writes it otherwise.
         SignatureError: A rename or an input does not fit the model.
-        InputError: Something is at ``output`` already.
+        InputError: What is at ``output`` is no SavedModel, and so is never replaced.
         VerdictError: The exported model differs from the source, or comparing them would prove nothing.
         TensorFlowError: TensorFlow does not run what was written.
         MissingError: TensorFlow, Keras or the processor's runtime is not here, or there is no permission or space.
-        UsageError: The options make no sense, Keras runs on another backend, or arrays must say an input's dtype.
+        UsageError: ``output`` exists already, the options make no sense, Keras runs on another backend, or arrays must
+            say an input's dtype.
 
     Example:
         >>> report = tfkit.export_model(model, "build/digits", processor="tensorflow_cpu_1.15")  # doctest: +SKIP

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfkit.errors import InputError, MissingError, TfkitError
+from tfkit.errors import InputError, MissingError, TfkitError, UsageError
 from tfkit.export.interrupts import Interrupts
 from tfkit.savedmodel.files import link_or_copy
 
@@ -35,7 +35,8 @@ def check_target(
         markers: The files by any of which to tell one.
 
     Raises:
-        InputError: Something is there already that may not be replaced.
+        UsageError: One is there already, and ``force`` was not given.
+        InputError: Something else is there already, which is never replaced.
     """
     target = output.resolve()
     if not os.path.lexists(target):
@@ -53,7 +54,7 @@ def check_target(
             f"{output} exists and is no {called}: it is never replaced", hint="Choose another folder, or empty it."
         )
     if not force:
-        raise InputError(f"{output} exists already", hint="--force replaces it.")
+        raise UsageError(f"{output} exists already", hint="--force replaces it.")
     return target
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tfkit.errors import InputError, nearest
 from tfkit.fetching.archives import archive_kind, parts_of_name, without_endings
 from tfkit.fetching.urls import file_name, is_url, shown_source
-from tfkit.savedmodel.files import BINARY_NAME, CHUNKED_NAME, TEXT_NAME
+from tfkit.savedmodel.files import BINARY_NAME, CHUNKED_NAME, TEXT_NAME, name_of_folder
 
 Tell = Callable[[str], None]
 
@@ -33,9 +33,9 @@ def name_of(source: str) -> str:
         return without_endings(file_name(source.rstrip("/"))).removesuffix(".pb")
     path = Path(source)
     if path.is_dir():
-        return path.resolve().name
+        return name_of_folder(path)
     if path.name in _MODEL_FILES:
-        return path.resolve().parent.name
+        return name_of_folder(path.parent)
     name = without_endings(path.name)
     return Path(name).stem if name.endswith(_GRAPH_ENDINGS) else name
 

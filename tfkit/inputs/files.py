@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfkit.eas.joined import decode_one
 from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, nearest
 from tfkit.inputs import images
@@ -127,7 +128,7 @@ def read_request(path: Path) -> PredictRequest:
     if not data:
         raise MessageError(f"{path} is empty: expected one serialized PredictRequest")
     try:
-        return decode_request(data)
+        return decode_one(data)
     except MessageError as error:
         raise MessageError(f"{path} is no PredictRequest: {error.message}", hint=error.hint) from None
 

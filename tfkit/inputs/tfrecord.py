@@ -48,7 +48,7 @@ def read_records(path: Path) -> Generator[bytes, None, None]:
         start = stream.read(_LENGTH.size)
         stream.seek(0)
         # A record's length may look like gzip's magic; its checksum says what it is.
-        if start.startswith(_GZIP_MAGIC) and not _is_length(start):
+        if start.startswith(_GZIP_MAGIC) and not starts_record(start):
             with _unpacking(path), gzip.GzipFile(fileobj=stream) as unpacked:
                 yield from _records(unpacked, path, _MAX_UNPACKED_BYTES)
         else:
@@ -69,6 +69,11 @@ def write_records(stream: IO[bytes], records: Iterable[bytes]) -> None:
         stream.write(_CHECKSUM.pack(_masked(record)))
 
 
+def starts_record(data: bytes) -> bool:
+    """Whether bytes start as a record does: with a length and its checksum."""
+    return len(data) >= _LENGTH.size and _LENGTH.unpack_from(data)[1] == _masked(data[:8])
+
+
 def _records(stream: _Readable, path: Path, limit: int) -> Iterator[bytes]:
     number = 0
     while head := _take(stream, _LENGTH.size):
@@ -76,7 +81,7 @@ def _records(stream: _Readable, path: Path, limit: int) -> Iterator[bytes]:
         place = f"{path}, record {number}"
         if len(head) < _LENGTH.size:
             raise InputError(f"{place} is cut off: {len(head)} bytes where its length takes {_LENGTH.size}")
-        if not _is_length(head):
+        if not starts_record(head):
             kind = "the length has another checksum" if number > 1 else "this is no TFRecord file"
             raise InputError(f"{place} is damaged: {kind}")
         length = _LENGTH.unpack(head)[0]
@@ -108,10 +113,6 @@ def _unpacking(path: Path) -> Iterator[None]:
         yield
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(f"{path} cannot be unpacked: {error}") from None
-
-
-def _is_length(head: bytes) -> bool:
-    return len(head) == _LENGTH.size and _LENGTH.unpack(head)[1] == _masked(head[:8])
 
 
 def _masked(data: bytes) -> int:

@@ -65,6 +65,7 @@ class Starter:
             device=self.device,
             tags=self.tags,
             warm_up=warm_up,
+            no_warm_up=not warm_up,  # a model may bring a warm-up file of its own along
             warm_up_sends=self.sends,
             keepalive=LONGEST_REQUEST_S * 1000,
         )

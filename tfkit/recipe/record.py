@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from tfkit import __version__
 from tfkit.errors import InputError, MissingError
 from tfkit.processors.catalogue import INSTALLED, find_processor
-from tfkit.warmup.files import write_warmup
+from tfkit.warmup.files import write_file
 
 RECORD = "record.json"
 
@@ -77,7 +77,7 @@ class Record:
             self._remove({name: digest for name, digest in before.files.items() if name not in files})
         self._steps[step] = _Entry(key, files, outcome)
         text = json.dumps({name: asdict(entry) for name, entry in self._steps.items()}, indent=1, sort_keys=True)
-        write_warmup(self._folder / RECORD, f"{text}\n".encode(), force=True)
+        write_file(self._folder / RECORD, f"{text}\n".encode(), force=True)
 
     def written(self, step: str) -> dict[str, str]:
         """The checksums of what a step wrote, by path."""

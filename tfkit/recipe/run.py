@@ -13,7 +13,7 @@ from tfkit.errors import InputError, MissingError, TfkitError
 from tfkit.recipe.reading import Recipe, read_recipe
 from tfkit.recipe.record import Outcome, Record, key_of
 from tfkit.recipe.steps import Plan, Step, Tell
-from tfkit.warmup.files import write_warmup
+from tfkit.warmup.files import write_file
 
 DONE, UP_TO_DATE, FAILED, NOT_RUN = "done", "up to date", "failed", "not run"
 SUMMARY = "summary"
@@ -214,4 +214,4 @@ def _write_summary(report: RecipeReport) -> None:
         ".html": render_page(report),
     }
     for suffix, text in texts.items():
-        write_warmup(report.output / f"{SUMMARY}{suffix}", text.encode("utf-8", "backslashreplace"), force=True)
+        write_file(report.output / f"{SUMMARY}{suffix}", text.encode("utf-8", "backslashreplace"), force=True)

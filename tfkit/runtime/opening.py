@@ -32,7 +32,7 @@ _TOO_NEW = (
 )
 _TOO_NEW_HINT = "The graph was made for a newer TensorFlow than this one: choose a newer processor."
 _VERSION = re.compile(r"(\d+)\.(\d+)")
-_OP_LIBRARY_HINT = "If the operation comes from a library of its own, name that: --op-library FILE."
+_OP_LIBRARY_HINT = "If the operation comes from a library of its own: tfkit serve MODEL --op-library FILE loads one."
 
 
 @dataclass(frozen=True, slots=True)

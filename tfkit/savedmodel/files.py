@@ -27,6 +27,8 @@ _TEXT = re.compile(
 DAMAGED_HINT = "The file may be cut off or damaged: copy or export the model again."
 CHECKPOINT_HINT = "Build the model in Python, load the weights, and export it with tfkit.export_model(model, FOLDER)."
 _SHOWN_NAMES = 5
+# What TensorFlow Serving takes for a version: a folder whose name is a whole number.
+_VERSION = re.compile(r"[0-9]{1,18}")
 
 
 def is_saved_model(path: Path) -> bool:
@@ -49,6 +51,35 @@ def find_model_file(path: str | Path) -> Path:
     if not stat.S_ISREG(status.st_mode):
         raise ModelError(f"{path} is neither a file nor a folder")
     return path
+
+
+def latest_version(folder: Path) -> Path | None:
+    """The version that TensorFlow Serving serves of ``NAME/1``, ``NAME/2``, ...: the one with the highest number.
+
+    Args:
+        folder: What ``--model_base_path`` names: NAME.
+
+    Returns:
+        The version's folder; ``None`` where the folder is a model itself, or holds no versions of one.
+
+    Raises:
+        MissingError: The folder may not be read.
+    """
+    with readable(folder):
+        if not folder.is_dir() or is_saved_model(folder):
+            return None
+        versions = [each for each in folder.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir()]
+        if not any(map(_model_in, versions)):
+            return None
+    return max(versions, key=lambda version: int(version.name))
+
+
+def name_of_folder(folder: Path) -> str:
+    """What a model is called by its folder; one of TensorFlow Serving's versions, ``NAME/1``, by the folder above."""
+    folder = folder.resolve()
+    above = folder.parent
+    is_version = _VERSION.fullmatch(folder.name) and _model_in(folder) and not _model_in(above)
+    return above.name if is_version and above.name else folder.name
 
 
 @contextmanager

@@ -30,7 +30,7 @@ _ON_BY_DEFAULT = ("gpu_memory_growth",)
 # Fields of ServeSettings that are given in another way, or not at all.
 _NO_OPTIONS = ("model", "token", "origin", "stop_on_eof")
 # Options that are no fields of ServeSettings.
-_MORE_OPTIONS = ("install", "model_entry")
+_MORE_OPTIONS = ("install", "model_entry", "no_warm_up")
 
 
 def serve_model(
@@ -53,7 +53,8 @@ def serve_model(
         port: The port; any free one by default.
         token: What requests must carry; none by default.
         processor: The TensorFlow that runs it, one of EAS's processors; the installed one by default.
-        warm_up: Warm-up file or files, folders of them, or URLs of files.
+        warm_up: Warm-up file or files, folders of them, or URLs of files; by default what the service JSON names, or
+            the model has in its ``assets.extra``. ``no_warm_up=True`` replays nothing.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         **options: Any other option of ``tfkit serve``, with ``_`` for ``-``: ``keepalive=1000``, ``worker_threads=2``;
             a list for one that may be repeated.

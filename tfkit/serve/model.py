@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import re
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,7 @@ from typing import TypeVar
 from tfkit.eas.compression import decompress
 from tfkit.eas.messages import PredictRequest, decode_request, encode_response
 from tfkit.eas.structure import default_signature, structure_json
-from tfkit.errors import SignatureError, TensorFlowError, TfkitError
+from tfkit.errors import MessageError, SignatureError, TensorFlowError, TfkitError
 from tfkit.processors.catalogue import find_processor
 from tfkit.runtime.function import Function
 from tfkit.runtime.library import Library
@@ -28,6 +29,11 @@ from tfkit.warmup.recording import Recorder
 _MOST_KEPT = 256
 # Requests of one length are told apart by their first bytes: the signature's name or the first input's name and shape.
 _SIGNATURE_BYTES = 48
+# So much of a body is looked at to say what else it is: that takes a while, and all others wait for it.
+_LOOKED_AT_BYTES = 1 << 18
+# The fields of a PredictRequest as a body may begin with them, and what no text holds.
+_FIELDS = (b"\n", b"\x12", b"\x1a")
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
 # The ops of loops as they stand in a NodeDef: field 2, length, name.
 _LOOP_OPS = tuple(b"\x12" + bytes([len(op)]) + op for op in (b"While", b"StatelessWhile", b"Enter"))
 
@@ -94,9 +100,9 @@ class ServedModel:
         return self._answer(body, "")
 
     def _answer(self, body: bytes, decompressor: str) -> Response:
+        packed, body = body, b""  # of which nothing is known before it is unpacked
         try:
-            if decompressor:
-                body = decompress(decompressor, body, self._body_limit)
+            body = decompress(decompressor, packed, self._body_limit) if decompressor else packed
             repeat = self._repeats.get((len(body), body[:_SIGNATURE_BYTES]))
             if repeat is not None and repeat.matches(body):
                 return self._answered(repeat.answer(body), body, repeat.form)
@@ -104,7 +110,7 @@ class ServedModel:
         except TfkitError as error:
             if error.http_status >= 500:
                 logger.error("a request failed: %s", error)  # noqa: TRY400  # a traceback would explain nothing
-            return text_response(error.http_status, _for_client(error))
+            return text_response(error.http_status, _for_client(error, body))
         except MemoryError:
             logger.exception("a request failed: out of memory")
             return text_response(500, "the service ran out of memory")
@@ -140,6 +146,19 @@ class ServedModel:
         return function
 
 
+def _foreign(body: bytes) -> str:
+    """What a body is instead of a request, such as JSON; empty where it could be a request, or nobody knows."""
+    if body.startswith(_FIELDS) and _BINARY.search(body):
+        return ""
+    if len(body) > _LOOKED_AT_BYTES:
+        body = body[:_LOOKED_AT_BYTES].rpartition(b",")[0]  # of which JSON has many; elsewhere a character may be cut
+    # Imported now: few services are ever sent such a thing.
+    from tfkit.warmup.foreign import find_foreign
+
+    foreign = find_foreign(body)
+    return foreign.what if foreign else ""
+
+
 def _keep(kept: dict[K, V], key: K, value: V) -> None:
     if len(kept) >= _MOST_KEPT:
         kept.clear()
@@ -167,10 +186,15 @@ def _has_loop(path: Path) -> bool:
         return any(data.find(op) >= 0 for op in _LOOP_OPS)
 
 
-def _for_client(error: TfkitError) -> str:
+def _for_client(error: TfkitError, body: bytes) -> str:
     """The text a client gets: TensorFlow's own can run to pages."""
     if isinstance(error, TensorFlowError):
         return f"TensorFlow: {error.message[:1000]}"
+    if isinstance(error, MessageError | SignatureError) and (what := _foreign(body)):
+        return (
+            f"the body is {what}: expected a serialized PredictRequest, as EAS's clients send it, or "
+            "tfkit predict URL --input NAME=VALUE, or curl with --data-binary @warm_up_test.bin"
+        )
     if isinstance(error, SignatureError):
         return str(error)
     return error.message

@@ -20,11 +20,12 @@ from tfkit.errors import InputError, UsageError
 from tfkit.fetching.sources import Tell, fetch_file, fetch_model, name_of, needs_folder
 from tfkit.fetching.urls import is_url, shown_source
 from tfkit.processors.catalogue import find_processor
-from tfkit.savedmodel.files import find_model_file, readable
+from tfkit.savedmodel.files import find_model_file, latest_version, readable
 from tfkit.serve.settings import ServeSettings, is_service_name, option_of, refusal
 from tfkit.warmup.folder import request_files
+from tfkit.warmup.tf_serving import WARMUP_FILE
 
-GIVEN, ENVIRONMENT, FILE, DEFAULT = "command line", "environment", "file", "default"
+GIVEN, ENVIRONMENT, FILE, MODEL, DEFAULT = "command line", "environment", "file", "model", "default"
 
 _HEAD_BYTES = 4096
 # White space and comments, of which nothing is tried twice, and a brace.
@@ -51,9 +52,11 @@ class ServicePlan:
         model: The folder, file, archive or URL that the model comes from.
         model_entry: The model's path inside of it; empty where it holds one model.
         warm_up: The paths or URLs of the warm-up files; a folder of requests stands for the files in it.
+        own_warm_up: Whether the model's own warm-up file, TensorFlow Serving's, is replayed once it is here.
         file: The service JSON; none if the model was named itself.
         ignored: Keys of the service JSON that mean nothing here: to EAS alone, or to nobody.
-        origins: Where each setting that is no default comes from: ``command line``, ``environment`` or ``file``.
+        origins: Where each setting that is no default comes from: ``command line``, ``environment``, ``file`` or
+            ``model``.
         notes: Lines for people, about the service JSON.
     """
 
@@ -61,6 +64,7 @@ class ServicePlan:
     model: str
     model_entry: str
     warm_up: tuple[str, ...]
+    own_warm_up: bool
     file: Path | None
     ignored: tuple[str, ...]
     origins: tuple[tuple[str, str], ...]
@@ -103,8 +107,8 @@ class ServicePlan:
             TfkitError: Something does not, or may not be read.
         """
         if not needs_folder(self.model):
-            find_model_file(fetch_model(self.model, self.model_entry, Path(), lambda _: None))
-        warm_up = (_warm_up_files(Path(each)) for each in self.warm_up if not is_url(each))
+            find_model_file(_model_here(self.model, self.model_entry))
+        warm_up = (request_files(Path(each)) for each in self.warm_up if not is_url(each))
         for path in (*chain.from_iterable(warm_up), *self.settings.op_libraries):
             with readable(path):
                 path.stat()
@@ -128,19 +132,33 @@ class ServicePlan:
             model = fetch_model(self.model, self.model_entry, folder / "model", tell)
             warm_up = [fetch_file(each, folder / f"warm_up_{i}", tell) for i, each in enumerate(self.warm_up)]
             origin = "" if model == Path(self.model) else shown_source(self.model)
-            files = tuple(chain.from_iterable(map(_warm_up_files, warm_up)))
+            if self.own_warm_up:
+                warm_up = list(_own_warm_up(model))
+                if warm_up:
+                    tell(f"the model has a warm-up file of its own, {WARMUP_FILE}: it is replayed (--no-warm-up: not)")
+            files = tuple(chain.from_iterable(map(request_files, warm_up)))
             yield replace(self.settings, model=model, warm_up=files, origin=origin)
 
 
 def plan_service(
-    model: Path | str, *, model_entry: str = "", warm_up: Sequence[Path | str] = (), **options: Any
+    model: Path | str,
+    *,
+    model_entry: str = "",
+    warm_up: Sequence[Path | str] = (),
+    no_warm_up: bool = False,
+    **options: Any,
 ) -> ServicePlan:
     """Settles what will be served.
+
+    A folder of TensorFlow Serving's, with a folder for each version of a model, stands for the highest of them. A model
+    that is named itself brings the warm-up file in its ``assets.extra`` along; EAS, which a service JSON is for, does
+    not look there.
 
     Args:
         model: A service JSON, or a model: a SavedModel's folder, a frozen graph, an archive, or the URL of one.
         model_entry: The model's path inside the archive or folder.
         warm_up: Warm-up files, folders of them, or URLs of files.
+        no_warm_up: Replay nothing, whatever the service JSON or the model has.
         **options: Fields of ``ServeSettings``; they win over what a service JSON says. Without ``token``, the variable
             ``TFKIT_TOKEN`` is looked at first.
 
@@ -152,24 +170,29 @@ def plan_service(
         >>> with plan_service("service.json", port=0).fetched() as settings:         # doctest: +SKIP
         ...     serve(settings, print)
     """
+    if warm_up and no_warm_up:
+        raise UsageError("--warm-up and --no-warm-up exclude each other")
     given: dict[str, Any] = {**options, **({"model_entry": model_entry} if model_entry else {})}
-    if warm_up:
+    if warm_up or no_warm_up:
         given["warm_up"] = tuple(map(str, warm_up))
     from_environment = {} if "token" in given or VARIABLE not in os.environ else {"token": read_token(None)}
     file = read_service_json(model) if is_service_json(str(model)) else None
-    from_file: dict[str, Any] = {"model": str(model)} if file is None else _values_of(file)
-    over = from_environment | given
-    if file is not None:
-        _check(file, {name: value for name, value in from_file.items() if name not in over})
-    values = from_file | over
+    if file is None:
+        given["model"] = _chosen(str(model), model_entry)
+        found = _values_of_model(given["model"], model_entry)
+    else:
+        found = _values_of(file)
+        _check(file, {name: value for name, value in found.items() if name not in from_environment | given})
+    values = found | from_environment | given
     settings = _settings(values)
-    origins = dict.fromkeys(from_file, FILE if file else GIVEN)
+    origins = dict.fromkeys(found, FILE if file else MODEL)
     origins |= dict.fromkeys(from_environment, ENVIRONMENT) | dict.fromkeys(given, GIVEN)
     return ServicePlan(
         settings=settings,
         model=values["model"],
         model_entry=values.get("model_entry", ""),
         warm_up=values.get("warm_up", ()),
+        own_warm_up=file is None and "warm_up" not in given,
         file=file.path if file else None,
         ignored=(*file.ignored, *file.unknown) if file else (),
         origins=tuple(sorted(origins.items())),
@@ -194,6 +217,31 @@ def is_service_json(source: str) -> bool:
     return _STARTS_AS_JSON.match(head) is not None and _BINARY.search(head) is None
 
 
+def _chosen(model: str, entry: str) -> str:
+    """A model as it was named; of a folder that holds versions of one, the highest, unless an entry chooses."""
+    if entry or needs_folder(model) or not Path(model).is_dir():
+        return model
+    return str(latest_version(Path(model)) or model)
+
+
+def _values_of_model(model: str, entry: str) -> dict[str, Any]:
+    """What a model on this machine sets by itself; one that is yet to be fetched does so then."""
+    own = () if needs_folder(model) else _own_warm_up(_model_here(model, entry))
+    return {"warm_up": tuple(map(str, own))} if own else {}
+
+
+def _model_here(model: str, entry: str) -> Path:
+    """A model on this machine; raises as ``fetch_model`` does."""
+    return fetch_model(model, entry, Path(), lambda _: None)
+
+
+def _own_warm_up(model: Path) -> tuple[Path, ...]:
+    """The warm-up file of TensorFlow Serving that a SavedModel brings along."""
+    file = model / WARMUP_FILE
+    with readable(file):
+        return (file,) if file.is_file() else ()
+
+
 def _values_of(file: ServiceJson) -> dict[str, Any]:
     """What a service JSON sets, by the names of the settings; its paths are relative to its folder."""
     values = {name: getattr(file, name) for name in _SAME if getattr(file, name) is not None}
@@ -205,16 +253,6 @@ def _values_of(file: ServiceJson) -> dict[str, Any]:
 
 def _beside(file: Path, source: str) -> str:
     return source if is_url(source) else str(file.parent / source)
-
-
-def _warm_up_files(path: Path) -> tuple[Path, ...]:
-    """The warm-up files that a path stands for: itself, or those of a folder of requests, in its manifest's order."""
-    files = request_files(path)
-    if not files:
-        raise InputError(
-            f"{path} holds no request to warm up with", hint="Record some first: tfkit serve MODEL --record FOLDER"
-        )
-    return files
 
 
 def _as_json(value: Any) -> Any:

@@ -9,9 +9,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import uvloop
@@ -184,12 +185,12 @@ class _Server:
 
     def _load_and_warm(self) -> tuple[WarmUpResult, ...]:
         self._model = model = ServedModel(self._settings, self._recorder)
-        return tuple(self._replay(path, model) for path in self._settings.warm_up)
+        return tuple(chain.from_iterable(self._replay(path, model) for path in self._settings.warm_up))
 
-    def _replay(self, path: Path, model: ServedModel) -> WarmUpResult:
-        result = replay(path, self._settings.warm_up_sends, model.answer_plain)
-        logger.info("replayed %s", result)
-        return result
+    def _replay(self, path: Path, model: ServedModel) -> Iterator[WarmUpResult]:
+        for result in replay(path, self._settings.warm_up_sends, model.answer_plain):
+            logger.info("replayed %s", result)
+            yield result
 
     def _ready(self, listener: Listener, results: tuple[WarmUpResult, ...]) -> Ready:
         model = self._model

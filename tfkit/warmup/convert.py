@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfkit.eas.messages import PredictRequest, encode_request
-from tfkit.errors import InputError, MessageError, MissingError, TfkitError, UsageError
+from tfkit.errors import InputError, MessageError, MissingError, TfkitError, UsageError, nearest
 from tfkit.savedmodel.files import is_saved_model
 from tfkit.warmup.files import check_target, replacing
-from tfkit.warmup.folder import MANIFEST, StoredRequest, write_manifest
-from tfkit.warmup.sources import Format, read_items
+from tfkit.warmup.folder import StoredRequest, staged_requests, write_manifest
+from tfkit.warmup.sources import Format, find_format, read_items
 from tfkit.warmup.staged import staged_files
 from tfkit.warmup.text import write_texts
 from tfkit.warmup.tf_serving import PREDICT, WARMUP_FILE, write_logs
 from tfkit.warmup.triton import SAMPLES, is_batching, write_samples
 
 __all__ = ["ConvertReport", "Format", "convert_warmup"]
+
+# What holds nothing but inputs.
+_PLAIN = (Format.EAS_TEXT, Format.TRITON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +61,13 @@ def convert_warmup(
     to: str,
     model: str | Path | None = None,
     model_name: str = "",
+    signature: str = "",
+    fetch: Sequence[str] = (),
     force: bool = False,
 ) -> ConvertReport:
     """Writes warm-up requests in another format; the same requests give the same bytes.
+
+    Of requests that are the same in that format one is written.
 
     Args:
         sources: Where the requests are: ``.bin`` files, folders of requests, TensorFlow Serving's warm-up files or
@@ -69,13 +78,16 @@ def convert_warmup(
         to: The format: ``eas``, ``eas-text``, ``tf-serving`` or ``triton``.
         model: The SavedModel that answers the requests, which ``.txt`` files need.
         model_name: The name of the model in TensorFlow Serving's requests.
+        signature: The signature whose requests are written; those that name none, as Triton's, are given it. By
+            default all are, as they are; ``eas-text`` and ``triton`` hold those of one.
+        fetch: The outputs to ask for, of requests that name none.
         force: Replace what is there already.
 
     Returns:
         What was written.
 
     Raises:
-        InputError: A source cannot be read, or holds what the format cannot.
+        InputError: A source cannot be read, or holds what the format cannot, or no request is of that signature.
         MessageError: A source is damaged, or something else than a file of requests.
         UsageError: The options do not go together, or ``output`` is there already.
         MissingError: It cannot be written.
@@ -90,61 +102,150 @@ def convert_warmup(
         target = Format(to)
     except ValueError:
         raise UsageError(f"no format is called {to!r}: expected one of {', '.join(Format)}") from None
-    progress = _Progress(target)
-    requests = _read(map(Path, sources), None if model is None else Path(model), progress)
+    if fetch and target in _PLAIN:
+        raise UsageError(f"{target} has no place for the outputs that a request asks for: {', '.join(fetch)}")
+    if doubled := next((name for name, count in Counter(fetch).items() if count > 1), None):
+        raise UsageError(f"output {doubled!r} is asked for twice: name each output once")
+    reader = _Reader(target, None if model is None else Path(model), signature, tuple(fetch))
+    places = tuple(map(Path, sources))
+    # A single file is replaced by its like; of a folder some requests may go, as what it held before is removed.
+    if os.path.realpath(output) in map(os.path.realpath, places) and Path(output).suffix.lower() != ".bin":
+        raise UsageError(f"{output} is where the requests come from", hint="Name another place.")
     try:
-        path, written = _write(requests, Path(output), target, model_name, force=force)
+        path, written = _write(reader.read(places), Path(output), target, model_name, force=force)
     except InputError as error:
-        error.message = f"{progress.item}: {error.message}" if progress.item else error.message
+        error.message = f"{reader.item}: {error.message}" if reader.item else error.message
         raise
-    return ConvertReport(path, target, written, (*progress.notes(), *_advice(path, target)))
+    return ConvertReport(path, target, written, (*reader.notes(), *_advice(path, target)))
 
 
 @dataclass(slots=True)
-class _Progress:
-    """What has become of the requests so far.
+class _Reader:
+    """Reads the requests of all sources as the target is to have them, and remembers what became of them.
 
     Attributes:
         target: The format that is written.
+        model: The SavedModel that answers the requests.
+        signature: The signature whose requests are wanted; empty for all.
+        fetch: The outputs that requests which name none are to ask for.
         item: The request that is being written; empty while one is read.
-        skipped: What was left out.
-        named: How many requests name a signature or outputs.
+        logs: By kind the first of the logs that are left out, and how many they are.
+        others: How many requests of other signatures are left out.
+        doubled: How many requests are left out that are the same as another.
+        unnamed: How many of Triton's samples were given no signature.
+        asking: How many requests ask for outputs.
+        filled: How many of them were given these.
     """
 
     target: Format
+    model: Path | None
+    signature: str
+    fetch: tuple[str, ...]
     item: str = ""
-    skipped: list[str] = field(default_factory=list)
-    named: int = 0
+    logs: dict[str, tuple[str, int]] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+    doubled: int = 0
+    unnamed: int = 0
+    asking: int = 0
+    filled: int = 0
+    _named: Counter[str] = field(default_factory=Counter)
+    _seen: set[bytes] = field(default_factory=set)
+
+    def read(self, sources: Iterable[Path]) -> Iterator[PredictRequest]:
+        """The requests, their inputs in the order of names.
+
+        Raises:
+            InputError: A source cannot be read, or holds no request, or one that does not go with the others.
+            MessageError: A request is damaged.
+        """
+        for source in sources:
+            for request in self._requests_of(source):
+                wanted = self._fit(request)
+                digest = hashlib.sha256(encode_request(wanted)).digest()
+                if digest in self._seen:
+                    self.doubled += 1
+                else:
+                    self._seen.add(digest)
+                    yield wanted
+                self.item = ""
+        if not self._seen:
+            hint = nearest(self.signature, self.others)
+            raise InputError(f"there is no request of signature {self.signature!r}", hint=hint)
 
     def notes(self) -> Iterator[str]:
         """What the user should know."""
-        yield from self.skipped
-        if self.named and self.target in (Format.EAS_TEXT, Format.TRITON):
-            yield f"{self.target} has no place for signatures and outputs, which {self.named} of the requests name"
+        for kind, (first, count) in self.logs.items():
+            which = f"{first} is" if count == 1 else f"{first} and {count - 1} more are"
+            yield f"{which} left out: a {kind}; only a {PREDICT} holds inputs by name"
+        if self.others:
+            names = ", ".join(f"{name!r}" for name in self.others)
+            yield f"{_requests(self.others.total())} of other signatures left out: {names}"
+        if self.doubled:
+            yield f"{_requests(self.doubled)} left out: the same as another in {self.target}"
+        if self.unnamed and self.target not in _PLAIN:
+            yield f"{_requests(self.unnamed)} of Triton's mean the model's default signature: --signature names another"
+        if self.fetch and not self.filled:
+            yield "--fetch changes nothing: each request asks for outputs of its own"
+        if self.target in _PLAIN:
+            for name, count in self._named.items():
+                if name:
+                    yield f"{self.target} has no place for signatures: {_requests(count)} named {name!r}"
+            if self.asking:
+                yield f"{self.target} has no place for outputs: {_requests(self.asking)} asked for some, not for all"
 
-
-def _read(sources: Iterable[Path], model: Path | None, progress: _Progress) -> Iterator[PredictRequest]:
-    """The requests of all sources, their inputs in the order of names.
-
-    Raises:
-        InputError: A source cannot be read, or holds no request.
-        MessageError: A request is damaged.
-    """
-    for source in sources:
-        found = False
-        for item in read_items(source, model):
+    def _requests_of(self, source: Path) -> Iterator[PredictRequest]:
+        """The requests of a source that are wanted, as they are."""
+        is_triton, found = find_format(source)[0] is Format.TRITON, False
+        for item in read_items(source, self.model):
             if item.problem:
                 raise MessageError(f"{item}: {item.problem}", hint=item.hint)
             if item.request is None:
-                progress.skipped.append(f"{item} is left out: a {item.kind}; only a {PREDICT} holds inputs by name")
+                first, count = self.logs.get(item.kind, (str(item), 0))
+                self.logs[item.kind] = (first, count + 1)
                 continue
             found = True
-            progress.named += bool(item.request.signature_name or item.request.output_filter)
-            progress.item = str(item)
-            yield replace(item.request, inputs=dict(sorted(item.request.inputs.items())))
-            progress.item = ""
+            name = item.request.signature_name
+            if self.signature and name not in ("", self.signature):
+                self.others[name] += 1
+                continue
+            self.unnamed += is_triton and not self.signature
+            self.item = str(item)
+            yield item.request
         if not found:
-            raise InputError(f"{source} holds no request that can be converted", hint="\n".join(progress.skipped[-1:]))
+            hint = next(self.notes(), "")
+            raise InputError(f"{source} holds no request that can be converted", hint=hint)
+
+    def _fit(self, request: PredictRequest) -> PredictRequest:
+        """A request with what it lacks, and without what the target has no place for."""
+        name = request.signature_name or self.signature
+        self.filled += bool(self.fetch) and not request.output_filter
+        outputs = request.output_filter or self.fetch
+        self._named[name] += 1
+        self.asking += bool(outputs)
+        if self.target in _PLAIN:
+            self._check_alone()
+            name, outputs = "", ()
+        return PredictRequest(dict(sorted(request.inputs.items())), name, outputs)
+
+    def _check_alone(self) -> None:
+        """Refuses a second signature where the target could not tell the two."""
+        if len(self._named) < 2:
+            return
+        first, second = self._named
+        also = "" if first and second else " Requests that name none count as its own."
+        raise InputError(
+            f"a request of {_shown(second)}, after requests of {_shown(first)}: {self.target} has no place for "
+            "signatures, so that it holds the requests of one",
+            hint=f"Convert those of each signature on their own: --signature {first or second}.{also}",
+        )
+
+
+def _shown(name: str) -> str:
+    return f"signature {name!r}" if name else "the default signature"
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"
 
 
 def _write(
@@ -181,7 +282,7 @@ def _write_folder(requests: Iterator[PredictRequest], output: Path, *, force: bo
     if output.suffix.lower() == ".txt":
         raise UsageError(f"{output}: a .txt file holds text", hint=f"For that: --to {Format.EAS_TEXT}.")
     stored: list[StoredRequest] = []
-    with staged_files(output, force=force, last=MANIFEST) as staged:
+    with staged_requests(output, force=force) as staged:
         for number, request in enumerate(requests, start=1):
             data = encode_request(request)
             stored.append(StoredRequest.describe(f"{number:04}.bin", data))

@@ -93,7 +93,13 @@ def measure_coverage(recorded: Path, forms: Collection[RequestForm], checker: Re
 def check_coverage(coverage: Coverage, forms: Collection[RequestForm], checker: RequestChecker) -> Iterator[Finding]:
     """What is left cold."""
     cold = [each for each in coverage.forms if not each.covered]
-    if coverage.forms and len(cold) == len(coverage.forms):
+    if not coverage.forms:
+        yield error(
+            "nothing-recorded",
+            f"no request is recorded in {coverage.folder}, so nothing shows whether production's are covered",
+            "Record some first: tfkit serve MODEL --record FOLDER, or tfkit record.",
+        )
+    elif len(cold) == len(coverage.forms):
         yield error("nothing-covered", f"no recorded request has the form of a warm-up request: {coverage.folder}")
     for each in cold[:_SHOWN]:
         share = f"{each.requests} of {coverage.requests} recorded requests"

@@ -1,4 +1,4 @@
-"""Reads and writes warm-up files: exactly one serialized PredictRequest, with no framing (``.bin``)."""
+"""Reads warm-up files, exactly one serialized PredictRequest with no framing (``.bin``), and writes files whole."""
 
 from __future__ import annotations
 
@@ -7,12 +7,30 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from tfkit.eas.joined import find_seam
 from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError, MissingError, UsageError
 from tfkit.inputs.opening import read_bytes, regular_size
+from tfkit.warmup.foreign import find_foreign
 
+EMPTY, WRONG_FORMAT, DAMAGED, CONCATENATED = "empty-file", "wrong-format", "damaged", "concatenated"
 _MADE_BY = "Make one from the model: tfkit warmup-gen MODEL --input NAME=@FILE.npy --output warm_up_test.bin"
+
+
+class Flaw(NamedTuple):
+    """Why the bytes of a file are no warm-up request.
+
+    Attributes:
+        code: What lint calls it.
+        problem: What is wrong, to be read after the file's name: ``is empty``.
+        hint: What to do.
+    """
+
+    code: str
+    problem: str
+    hint: str = _MADE_BY
 
 
 def read_warmup(path: str | Path) -> PredictRequest:
@@ -21,34 +39,63 @@ def read_warmup(path: str | Path) -> PredictRequest:
 
 
 def read_warmup_body(path: str | Path) -> bytes:
-    """Reads a warm-up file as the body that a service sends itself, once it is sure that it is a request.
+    """Reads a warm-up file as the body that a service sends itself, once it is sure that it is one request.
 
     Raises:
         InputError: The file is missing, too large, or of a kind that is for other services.
-        MessageError: The file holds no PredictRequest.
+        MessageError: The file holds no PredictRequest, or two.
         MissingError: The file may not be read.
     """
     path = Path(path)
     if path.suffix.lower() == ".txt":
         raise InputError(f"{path} is a text warm-up file, for services that take text: expected a .bin", hint=_MADE_BY)
-    data = _read(path)
-    if not data:
-        raise MessageError(f"{path} is empty: expected one serialized PredictRequest", hint=_MADE_BY)
     try:
-        request = decode_request(data)
-    except MessageError as error:
-        raise MessageError(f"{path} holds no PredictRequest: {error.message}", hint=error.hint or _MADE_BY) from None
-    if not (request.inputs or request.signature_name or request.output_filter):
-        raise MessageError(f"{path} holds no PredictRequest: it names neither inputs nor a signature", hint=_MADE_BY)
+        data = read_bytes(path, MAX_MESSAGE_BYTES)
+    except InputError as error:
+        error.hint = error.hint or _MADE_BY
+        raise
+    found = decode_warmup(data)
+    if isinstance(found, Flaw):
+        raise MessageError(f"{path} {found.problem}", hint=found.hint)
     return data
 
 
-def write_warmup(path: str | Path, data: bytes, *, force: bool = False) -> None:
-    """Writes a serialized request to a file, no half of which is ever there (see ``replacing``).
+def decode_warmup(data: bytes) -> PredictRequest | Flaw:
+    """Reads the bytes of a warm-up file: its one request, or why it holds none.
+
+    A service takes any body that reads as a request. A file is looked at more closely, as it is made by people: text
+    may read as a message of unknown fields, and two requests read as one.
+    """
+    if not data:
+        return Flaw(EMPTY, "is empty: expected one serialized PredictRequest")
+    try:
+        request = decode_request(data)
+    except MessageError as error:
+        damaged = Flaw(DAMAGED, f"holds no PredictRequest: {error.message}", error.hint or _MADE_BY)
+        return _foreign(data) or damaged
+    if not request.inputs and (other := _foreign(data)) is not None:
+        return other
+    if not (request.inputs or request.signature_name or request.output_filter):
+        return Flaw(DAMAGED, "holds no PredictRequest: it names neither inputs nor a signature")
+    seam = find_seam(data)
+    if seam is not None and seam.is_certain:
+        return Flaw(CONCATENATED, f"holds two requests: {seam.message}", seam.hint)
+    return request
+
+
+def _foreign(data: bytes) -> Flaw | None:
+    foreign = find_foreign(data)
+    if foreign is None:
+        return None
+    return Flaw(WRONG_FORMAT, f"is {foreign.what}: expected a serialized PredictRequest", foreign.hint)
+
+
+def write_file(path: str | Path, data: bytes, *, force: bool = False) -> None:
+    """Writes a file, no half of which is ever there (see ``replacing``).
 
     Args:
         path: Where to; its folder must exist.
-        data: What ``encode_request`` made.
+        data: Its content.
         force: Replace a file that is there already.
 
     Raises:
@@ -66,7 +113,7 @@ def write_warmup(path: str | Path, data: bytes, *, force: bool = False) -> None:
 def replacing(path: Path, *, force: bool) -> Iterator[Path]:
     """A new place beside a file, renamed to it once the block has written it; removed where the block fails.
 
-    Links are followed: what a link points to is replaced, and the link stays. Raises as ``write_warmup`` does.
+    Links are followed: what a link points to is replaced, and the link stays. Raises as ``write_file`` does.
     """
     target = check_target(path, force=force)
     beside = target.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
@@ -80,7 +127,7 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
 
 
 def check_target(path: Path, *, force: bool) -> Path:
-    """Checks that a file may be written, before work is done for it; raises as ``write_warmup`` does.
+    """Checks that a file may be written, before work is done for it; raises as ``write_file`` does.
 
     Returns:
         The file itself, links followed.
@@ -99,11 +146,3 @@ def check_target(path: Path, *, force: bool) -> Path:
         if not force:
             raise UsageError(f"{path} exists already", hint="Write to another file, or replace it with --force.")
     return target
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bytes(path, MAX_MESSAGE_BYTES)
-    except InputError as error:
-        error.hint = error.hint or _MADE_BY
-        raise

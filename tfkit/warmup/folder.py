@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfkit.eas.messages import decode_request
-from tfkit.errors import InputError
+from tfkit.errors import InputError, MissingError, UsageError
 from tfkit.inputs.options import load_json
-from tfkit.warmup.files import read_warmup_body, write_warmup
+from tfkit.warmup.files import read_warmup_body, write_file
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.staged import staged_files
 
@@ -55,9 +57,9 @@ class StoredRequest:
 
 
 def write_manifest(folder: Path, requests: Iterable[StoredRequest], *, force: bool = True) -> None:
-    """Writes the manifest of a folder whose files are there; raises as ``write_warmup`` does."""
+    """Writes the manifest of a folder whose files are there; raises as ``write_file`` does."""
     text = json.dumps({"requests": [each.as_dict() for each in requests]}, indent=2)
-    write_warmup(folder / MANIFEST, f"{text}\n".encode(), force=force)
+    write_file(folder / MANIFEST, f"{text}\n".encode(), force=force)
 
 
 def write_folder(
@@ -69,20 +71,36 @@ def write_folder(
         folder: Where to; made if it is not there.
         files: Serialized requests by the names of their files.
         requests: How many of each were seen.
-        force: Replace files that are there already.
+        force: Replace a folder of requests that is there already.
 
     Raises:
-        UsageError: One of the files is there already, and ``force`` was not given.
-        InputError: The folder's parent does not exist, or a file stands in its place.
-        MissingError: It cannot be written: no permission, no space.
+        TfkitError: As ``staged_requests`` does.
     """
-    with staged_files(folder, force=force, last=MANIFEST) as staged:
+    with staged_requests(folder, force=force) as staged:
         for name, data in files.items():
             (staged / name).write_bytes(data)
         counts = requests or {}
         write_manifest(
             staged, (StoredRequest.describe(name, data, counts.get(name, 0)) for name, data in files.items())
         )
+
+
+def staged_requests(folder: Path, *, force: bool) -> AbstractContextManager[Path]:
+    """A new folder beside one, for files of requests and their manifest, which are moved into it in the end.
+
+    What an earlier manifest there names, and is as it was written, goes; all else in the folder stays.
+
+    Args:
+        folder: Where they go; made if it is not there.
+        force: Replace a folder of requests that is there already.
+
+    Raises:
+        UsageError: A manifest or one of the files is there already, and ``force`` was not given.
+        InputError: The folder's parent does not exist, a file stands in its place, or its ``manifest.json`` is another
+            program's, or that of an export.
+        MissingError: It cannot be written: no permission, no space.
+    """
+    return staged_files(folder, force=force, last=MANIFEST, stale=_own_files(folder, force=force))
 
 
 def read_folder(folder: Path) -> tuple[StoredRequest, ...]:
@@ -100,11 +118,49 @@ def request_files(place: Path) -> tuple[Path, ...]:
     """The files of requests that a path stands for: itself, or those that a folder's manifest names, in its order.
 
     Raises:
-        InputError: It is a folder without a manifest, or with a damaged one.
+        InputError: It is a folder without a manifest, with a damaged one, or with one that names no file.
     """
+    files = listed_files(place)
+    if not files:
+        raise InputError(
+            f"{place} holds no requests", hint="Record some first: tfkit serve MODEL --record FOLDER, or tfkit record."
+        )
+    return files
+
+
+def listed_files(place: Path) -> tuple[Path, ...]:
+    """As ``request_files``, but for a folder that holds none yet, as a record's does at first."""
     if not place.is_dir():
         return (place,)
     return tuple(_beside(place, place / MANIFEST, entry) for entry in _read_entries(place / MANIFEST))
+
+
+def _own_files(folder: Path, *, force: bool) -> tuple[str, ...]:
+    """The files that were written with a folder's manifest; raises as ``staged_requests`` does."""
+    path = folder / MANIFEST
+    if not os.path.lexists(path):
+        return ()
+    try:
+        entries = _read_entries(path)
+    except InputError:
+        raise InputError(
+            f"{path} exists and is no manifest of requests: it is never replaced", hint="Choose another folder."
+        ) from None
+    if not force:
+        raise UsageError(f"{path} exists already", hint="Write to another folder, or replace it with --force.")
+    return tuple(_beside(folder, path, entry).name for entry in entries if _is_as_written(folder, path, entry))
+
+
+def _is_as_written(folder: Path, path: Path, entry: dict[str, Any]) -> bool:
+    """Whether the file of an entry is there, and the one that was written: who changed it may want to keep it."""
+    file = _beside(folder, path, entry)
+    try:
+        if file.is_symlink() or not file.is_file() or file.stat().st_size != entry.get("size_bytes"):
+            return False
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == entry.get("sha256")
+    except OSError as error:
+        raise MissingError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
 def _read_entry(folder: Path, path: Path, entry: dict[str, Any]) -> StoredRequest:

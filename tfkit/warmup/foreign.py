@@ -11,6 +11,7 @@ from tfkit import proto
 from tfkit.eas.messages import decode_request
 from tfkit.errors import MessageError
 from tfkit.inputs.options import load_json
+from tfkit.inputs.tfrecord import starts_record
 from tfkit.warmup.tf_serving import decode_log, decode_serving_request
 
 _SAMPLES = "Make a request of its values: tfkit warmup-gen MODEL --input NAME=@FILE"
@@ -18,8 +19,8 @@ _UNPACK = "Unpack it: the service takes the file as it is."
 _ENCODE = "Encode it: tfkit proto > eas.proto; protoc --encode=PredictRequest eas.proto < FILE > warm_up_test.bin"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}\s*)+")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
-_TEXT_FORMAT = re.compile(r"^\s*(?:signature_name|output_filter|inputs)\s*[:{]", re.MULTILINE)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}\s*")
+_TEXT_FORMAT = re.compile(r"^[ \t]*+(?:signature_name|output_filter|inputs)\s*[:{]", re.MULTILINE)
 _MAX_PARSED_BYTES = 16 << 20
 
 
@@ -44,12 +45,22 @@ _MAGICS = (
     (b"\x28\xb5\x2f\xfd", Foreign("packed with zstd", _UNPACK)),
 )
 
+_RECORDS = Foreign(
+    "a TFRecord, as TensorFlow Serving takes it", "Convert it: tfkit warmup-convert FILE --to eas --output FOLDER"
+)
+
 
 def find_foreign(data: bytes) -> Foreign | None:
-    """What the bytes are, if they are something other than a PredictRequest that tfkit knows."""
+    """What the bytes are, if they are something other than a PredictRequest that tfkit knows.
+
+    Args:
+        data: Bytes that are no request, or one without inputs: what reads as a whole request is not told from others.
+    """
     for magic, foreign in _MAGICS:
         if data.startswith(magic):
             return foreign
+    if starts_record(data):
+        return _RECORDS
     if len(data) > _MAX_PARSED_BYTES:
         return None
     return _other_message(data) or _text(data)

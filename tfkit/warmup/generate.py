@@ -29,7 +29,7 @@ from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.savedmodel.signatures import check_dense, is_composite
 from tfkit.tensors import SERVE_TAG, Signature
-from tfkit.warmup.files import check_target, write_warmup
+from tfkit.warmup.files import check_target, write_file
 from tfkit.warmup.folder import write_folder
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.report import WarmupFile, WarmupReport, describe_file
@@ -118,7 +118,7 @@ def make_warmup(
     ]
     if one:
         data, file = maker.make(wishes[0], output)
-        write_warmup(output, data, force=force)
+        write_file(output, data, force=force)
         return WarmupReport(output, (file,))
     made = tuple(_distinct(maker, wishes, output))
     write_folder(output, {file.path.name: data for data, file in made}, force=force)

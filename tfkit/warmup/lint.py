@@ -11,10 +11,11 @@ from typing import Any
 from tfkit.errors import InputError, MessageError, SignatureError, UsageError
 from tfkit.inputs.opening import opened
 from tfkit.warmup.coverage import Coverage, check_coverage, measure_coverage
+from tfkit.warmup.files import DAMAGED, EMPTY, WRONG_FORMAT
 from tfkit.warmup.findings import Finding, Severity, error, note
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.request_checks import RequestChecker
-from tfkit.warmup.sources import EMPTY, WRONG_FORMAT, Format, Item, find_format, read_items
+from tfkit.warmup.sources import Format, Item, find_format, read_items
 from tfkit.warmup.tf_serving import MAX_RECORDS
 from tfkit.warmup.wire_checks import check_damaged, check_wire
 
@@ -166,7 +167,8 @@ def _lint_item(item: Item, checker: RequestChecker) -> Iterator[Finding]:
             yield from check_wire(item.data)
         yield from checker.check(item.request)
     elif item.problem:
-        yield from list(check_damaged(item.data)) or [error(item.code, item.problem, item.hint)]
+        damaged = list(check_damaged(item.data)) if item.code == DAMAGED else []
+        yield from damaged or [error(item.code, item.problem, item.hint)]
     else:
         yield note("other-log", f"a {item.kind}, which is not checked: only a predict_log holds inputs by name")
 

@@ -24,7 +24,7 @@ from typing import Self
 
 from tfkit.eas.messages import decode_request
 from tfkit.errors import InputError, MissingError, TfkitError, UsageError
-from tfkit.warmup.files import write_warmup
+from tfkit.warmup.files import write_file
 from tfkit.warmup.folder import MANIFEST, StoredRequest, read_folder, write_manifest
 from tfkit.warmup.form import RequestForm
 
@@ -93,13 +93,19 @@ class RecordSummary:
     unreadable: int = 0
 
     def __str__(self) -> str:
+        seen = self.kept + self.not_kept + self.dropped + self.unreadable
         beyond = (
-            (self.not_kept, "not kept"),
+            (self.not_kept, "of forms that are not kept"),
             (self.dropped, "dropped, for they came too fast"),
             (self.unreadable, "no PredictRequests"),
         )
-        parts = [f"{self.kept} requests of the {self.forms} forms in {self.folder}"]
-        return ", ".join(parts + [f"{count} {what}" for count, what in beyond if count])
+        kept = f"{_count(self.forms, 'form')} kept in {self.folder}, one request of each"
+        parts = [f"{_count(seen, 'request')} seen", kept, *(f"{count} {what}" for count, what in beyond if count)]
+        return "; ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class Recorder:
@@ -204,7 +210,7 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         summary = self.close()
-        logger.info("recorded %s", summary)
+        logger.info("recording ended: %s", summary)
 
     # --- what is kept; with the condition held
 
@@ -307,7 +313,7 @@ class Recorder:
             with self._wake:
                 kept = None if self._is_counted(form, body) else self._reserve(form, body)
         if kept is not None:
-            write_warmup(self._folder / kept.stored.file, body, force=True)
+            write_file(self._folder / kept.stored.file, body, force=True)
             with self._wake:
                 kept.stored = replace(kept.stored, sha256=hashlib.sha256(body).hexdigest())
                 self._changed = True

@@ -13,7 +13,7 @@ from tfkit.savedmodel.files import find_model_file
 from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import SERVE_TAG, Signature
-from tfkit.warmup.files import check_target, read_warmup_body, write_warmup
+from tfkit.warmup.files import check_target, read_warmup_body, write_file
 from tfkit.warmup.folder import StoredRequest, read_folder, write_folder
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.generate import ONE_FILE, SEVERAL_FILES
@@ -61,7 +61,7 @@ def warmup_from_records(
 
     Raises:
         InputError: ``records`` is no folder of requests, or none of them fits the model.
-        UsageError: ``most`` is less than 1, or ``output`` exists already.
+        UsageError: ``most`` is less than 1, or ``output`` exists already, or is the folder of records itself.
         MissingError: A file cannot be written.
     """
     if most < 1:
@@ -69,6 +69,8 @@ def warmup_from_records(
     output, records = Path(output or (ONE_FILE if most == 1 else SEVERAL_FILES)), Path(records)
     if most == 1:
         check_target(output, force=force)
+    elif output.resolve() == records.resolve():
+        raise UsageError(f"{output} is the folder of records, which would be replaced", hint="Name another one.")
     fits = _Model(Path(model), tags)
     kinds: dict[RequestForm, _Kind] = {}
     skipped: list[str] = []
@@ -83,7 +85,7 @@ def warmup_from_records(
         raise InputError(f"{records} holds no request that fits {model}: {skipped[0]}")
     chosen = sorted(kinds.values(), key=lambda kind: -kind.requests)[:most]
     if most == 1:
-        write_warmup(output, chosen[0].data, force=force)
+        write_file(output, chosen[0].data, force=force)
         return WarmupReport(output, (describe_file(output, chosen[0].data, chosen[0].signature),), tuple(skipped))
     counts = {kind.file: kind.requests for kind in chosen}
     write_folder(output, {kind.file: kind.data for kind in chosen}, requests=counts, force=force)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest, decode_request
+from tfkit.eas.messages import MAX_MESSAGE_BYTES, PredictRequest
 from tfkit.errors import InputError, MessageError, UsageError
 from tfkit.inputs.opening import read_bytes, readable
 from tfkit.inputs.tfrecord import read_records
 from tfkit.savedmodel.files import is_saved_model
 from tfkit.savedmodel.reader import find_signature, read_signatures
-from tfkit.warmup.folder import MANIFEST, request_files
-from tfkit.warmup.foreign import find_foreign
+from tfkit.warmup.files import DAMAGED, Flaw, decode_warmup
+from tfkit.warmup.folder import MANIFEST, listed_files
 from tfkit.warmup.text import read_texts
 from tfkit.warmup.tf_serving import WARMUP_FILE, decode_log
 from tfkit.warmup.triton import CONFIG, SAMPLES, is_triton_folder, read_samples
@@ -28,9 +28,6 @@ class Format(StrEnum):
     EAS_TEXT = "eas-text"
     TF_SERVING = "tf-serving"
     TRITON = "triton"
-
-
-EMPTY, WRONG_FORMAT, DAMAGED = "empty-file", "wrong-format", "damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ def read_items(source: Path, model: Path | None = None) -> Iterator[Item]:
     """
     kind, place = find_format(source)
     if kind is Format.EAS:
-        yield from (_read_file(file) for file in request_files(place))
+        yield from (_read_file(file) for file in listed_files(place))
     elif kind is Format.TF_SERVING:
         yield from _read_logs(place)
     elif kind is Format.TRITON:
@@ -132,20 +129,10 @@ def _is_tfrecord(file: Path) -> bool:
 
 def _read_file(file: Path) -> Item:
     data = read_bytes(file, MAX_MESSAGE_BYTES)
-    if not data:
-        return Item(file, problem="the file is empty: expected one serialized PredictRequest", code=EMPTY)
-    try:
-        request, problem = decode_request(data), ""
-    except MessageError as error:
-        request, problem = None, error.message
-    if request == PredictRequest({}):
-        request, problem = None, "the file names neither inputs nor a signature: expected a serialized PredictRequest"
-    if request is None or not request.inputs:  # text may happen to read as a message of unknown fields
-        foreign = find_foreign(data)
-        if foreign is not None:
-            problem = f"the file is {foreign.what}: expected a serialized PredictRequest"
-            return Item(file, problem=problem, hint=foreign.hint, code=WRONG_FORMAT)
-    return Item(file, request=request, data=data, problem=problem)
+    found = decode_warmup(data)
+    if isinstance(found, Flaw):
+        return Item(file, data=data, problem=f"the file {found.problem}", hint=found.hint, code=found.code)
+    return Item(file, request=found, data=data)
 
 
 def _read_logs(file: Path) -> Iterator[Item]:

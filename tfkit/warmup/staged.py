@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,14 @@ from tfkit.errors import InputError, MissingError, UsageError
 
 
 @contextmanager
-def staged_files(folder: Path, *, force: bool, last: str) -> Iterator[Path]:
+def staged_files(folder: Path, *, force: bool, last: str, stale: Collection[str] = ()) -> Iterator[Path]:
     """A new folder beside one, whose files are moved into it once the block has written them.
 
     Args:
         folder: Where they go; made if it is not there.
         force: Replace files that are there already.
         last: The file that names the others, which is moved last.
+        stale: The names of files there that go, once the new ones have come, unless one of these has its name.
 
     Raises:
         UsageError: One of the files is there already, and ``force`` was not given.
@@ -44,6 +45,8 @@ def staged_files(folder: Path, *, force: bool, last: str) -> Iterator[Path]:
         for name in sorted(names, key=lambda name: name == Path(last)):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (staged / name).replace(target / name)
+        for left in set(stale) - set(map(str, names)):
+            (target / left).unlink(missing_ok=True)
     except OSError as error:
         raise MissingError(f"{folder} cannot be written: {error.strerror or error}") from None
     finally:

@@ -20,7 +20,7 @@ import numpy as np
 
 from tfkit.arrays import Array
 from tfkit.compat.recorded import REPORT, Case
-from tfkit.errors import InputError
+from tfkit.errors import InputError, UsageError
 from tfkit.export.evidence import MAX_BYTES
 from tfkit.export.target import describe_os_error
 from tfkit.tensors import Signature
@@ -40,7 +40,8 @@ def check_file(output: Path, *, force: bool) -> Path:
         force: Whether an ONNX model that is there may be replaced.
 
     Raises:
-        InputError: Something is there already that may not be replaced.
+        UsageError: One is there already, and ``force`` was not given.
+        InputError: Something else is there already, which is never replaced.
     """
     target = output.resolve()
     if target.is_dir():
@@ -54,7 +55,7 @@ def check_file(output: Path, *, force: bool) -> Path:
         if not is_model:
             raise InputError(f"{output} exists and is no ONNX model: it is never replaced", hint="Choose another file.")
         if not force:
-            raise InputError(f"{output} exists already", hint="--force replaces it.")
+            raise UsageError(f"{output} exists already", hint="--force replaces it.")
     elif os.path.lexists(_beside(target, _DATA)) or os.path.lexists(evidence):
         raise InputError(
             f"{output} is not there, but something that an export writes beside it: {_beside(target, _DATA).name} or "
