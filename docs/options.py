@@ -1,16 +1,18 @@
 """Brings what the docs say of options and signatures up to date with the code: ``python docs/options.py``.
 
 Each page of ``docs/commands`` is written by hand but for what stands between its two markers, which is what
-``tfkit COMMAND --help`` says; ``docs/python.md`` but for its signatures. With ``--check`` nothing is written, the pages
-that are stale are named, and the exit code is 1 if there are any.
+``tfkit COMMAND --help`` says, and for the keys of recipes in ``run.md``; ``docs/python.md`` but for its signatures.
+With ``--check`` nothing is written, the pages that are stale are named, and the exit code is 1 if there are any.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ from typer.main import get_command
 
 import tfkit
 from tfkit.cli.app import COMMANDS, build_app
+from tfkit.recipe.reading import TABLES, recipe_schema
 
 DOCS = Path(__file__).parent
 FOLDER = DOCS / "commands"
 PYTHON_PAGE = DOCS / "python.md"
 BEGIN, END = "<!-- options: written by docs/options.py -->", "<!-- end of options -->"
+KEYS = re.compile(r"<!-- keys of (\w+) -->.*?<!-- end of keys -->", re.DOTALL)
 SIGNATURE = re.compile(r"<!-- signature of (\w+) -->.*?<!-- end of signature -->", re.DOTALL)
 _LINE = 110
 
@@ -43,6 +47,7 @@ def page_of(name: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise SystemExit(f"{path} has no place for the options: expected the lines\n{BEGIN}\n{END}")
+    after = KEYS.sub(lambda found: _keys_block(found[1]), after)
     return f"{before}{BEGIN}\n{options_of(name)}{END}{after}"
 
 
@@ -67,7 +72,7 @@ def _command(called: str, command: Any) -> Iterator[str]:
     yield f"{_paragraphs(command.help)}\n"
     yield "| | |\n|---|---|"
     for each in parameters:
-        yield f"| {_names(each)} | {_cell(each.help or '')}{_default(each)} |"
+        yield f"| {_names(each)} | {_cell(each.help or '')}{_bounds(each)}{_default(each)} |"
     yield ""
 
 
@@ -92,6 +97,13 @@ def _kind(parameter: Any) -> str:
     return next((kind for kind in ("int", "float", "Path") if kind in annotation), "text").upper()
 
 
+def _bounds(parameter: Any) -> str:
+    """The bounds of a number that do not go without saying."""
+    low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    least = f" At least {low}." if low not in (None, 0, 1) else ""
+    return f"{least} At most {high}." if high is not None else least
+
+
 def _default(parameter: Any) -> str:
     if parameter.required:
         return " Required."
@@ -107,6 +119,56 @@ def _paragraphs(text: str | None) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _keys_block(name: str) -> str:
+    return f"<!-- keys of {name} -->\n\n" + "\n".join(keys_of(name)) + "\n\n<!-- end of keys -->"
+
+
+def keys_of(name: str) -> Iterator[str]:
+    """What a table of a recipe may say, as Markdown: ``recipe`` for what stands above them all."""
+    table = TABLES["" if name == "recipe" else name]
+    schema = recipe_schema()
+    types = schema["properties"] if name == "recipe" else schema["$defs"][table.__name__]["properties"]
+    meanings = _attributes(inspect.getdoc(table) or "")
+    yield "| key | type | default | |\n|---|---|---|---|"
+    for each in fields(table):
+        if name != "recipe" or each.name not in TABLES:
+            cells = (f"`{each.name}`", _type(types[each.name]), _default_of(each), meanings[each.name])
+            yield f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """What a docstring says of each attribute."""
+    found = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", text.partition("Attributes:")[2], re.MULTILINE)
+    return {name: meaning.replace("``", "`") for name, meaning in found}
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """What a key takes, in words."""
+    if "enum" in schema:
+        return " or ".join(f"`{json.dumps(each)}`" for each in schema["enum"])
+    if "anyOf" in schema:
+        choices = [each for each in schema["anyOf"] if each.get("type") != "null"]
+        return _type(choices[0]) if len(choices) == 1 else "value"
+    if schema["type"] == "array":
+        return f"list of {_plural(_type(schema['items']))}"
+    if schema["type"] == "object":
+        held = schema.get("additionalProperties")
+        return f"table of {_plural(_type(held))}" if isinstance(held, dict) else "table"
+    return {"string": "text", "boolean": "bool", "integer": "whole number", "number": "number"}[schema["type"]]
+
+
+def _plural(kind: str) -> str:
+    return re.sub(r"^(list|whole number|number|text|value|table)", r"\1s", kind)
+
+
+def _default_of(key: Field[Any]) -> str:
+    """What is meant where a key is left out; nothing where the meaning says it."""
+    value = key.default if key.default_factory is MISSING else key.default_factory()
+    if value is MISSING:
+        return "required"
+    return f"`{json.dumps(value)}`" if value not in (None, "", [], {}) else ""
 
 
 def _signature_block(name: str) -> str:

@@ -12,7 +12,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem
 # What holds inside of a report, be it a page of its own or a cell of a notebook.
 _STYLE = """\
 .tfkit h1 { font-size: 1.4rem } .tfkit h2 { font-size: 1.1rem; margin-top: 2rem }
-.tfkit h3 { font-size: 1rem; margin-bottom: .3rem } .tfkit .verdict { font-size: 1.1rem; font-weight: 600 }
+.tfkit :is(h3, h4, h5) { font-size: 1rem; margin-bottom: .3rem } .tfkit .verdict { font-size: 1.1rem; font-weight: 600 }
 .tfkit table { border-collapse: collapse } .tfkit td, .tfkit th { padding: .25rem .8rem .25rem 0 }
 .tfkit td, .tfkit th { text-align: left; vertical-align: top }
 .tfkit td { font-variant-numeric: tabular-nums; white-space: pre-line }

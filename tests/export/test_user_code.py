@@ -48,7 +48,7 @@ def refused(tmp_path, in_keras, option, error=InputError):
         ("def build():\n    return 5\n", "net.py:build", r"build\(\) gave an object of builtins\.int"),
         ("def build(classes):\n    pass\n", "net.py:build", r"build needs arguments \(classes\)"),
         ("build = 5\n", "net.py:build", r"build is an object of builtins\.int"),
-        (DENSE, "net.py:bulid", r"has no 'bulid': expected a function"),
+        (DENSE, "net.py:bulid", r"has no 'bulid': expected a function(?s:.*)Known: dense\."),
         (DENSE, "net.py", r"does not say which model is meant: it has dense"),
         ("x = 1\n", "net.py", r"it has no function, class or model of its own"),
         (DENSE + "model = dense()\nother = dense()\n", "net.py", r"it has dense, model, other"),

@@ -143,10 +143,20 @@ def test_a_damaged_or_huge_picture_is_an_input_error_that_names_the_file(tmp_pat
         make(f"x=@{tmp_path}/p.png", inputs={"x": (DType.UINT8, IMAGE)})
 
 
-@pytest.mark.parametrize("held", [(DType.FLOAT, (None, 784)), (DType.FLOAT, (None, 5, 6, 2)), (DType.BOOL, IMAGE)])
-def test_an_input_that_takes_no_picture_is_an_input_error(folder, make, held):
-    with pytest.raises(InputError, match="a picture for input 'x': expected"):
+@pytest.mark.parametrize(
+    ("held", "hint"),
+    [
+        ((DType.FLOAT, (None, 784)), "made as for training: x=@FILE.npy"),
+        ((DType.FLOAT, (None, 5, 6, 2)), ""),
+        ((DType.BOOL, IMAGE), ""),
+    ],
+)
+def test_an_input_that_takes_no_picture_is_an_input_error(folder, make, held, hint):
+    with pytest.raises(
+        InputError, match=r"a picture for input 'x', which is .*expected \[\?, height, width\]"
+    ) as caught:
         make(f"x=@{folder}", inputs={"x": held})
+    assert hint in caught.value.hint
 
 
 def test_a_folder_without_pictures_is_an_input_error(tmp_path, make):

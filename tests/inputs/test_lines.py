@@ -38,8 +38,30 @@ class TestCsv:
         path = file("x.csv", "1,2,3,4\n5,6,7,8\n")
         assert make(f"x=@{path}", inputs={"x": (DType.UINT8, (None, 2, 2, 1))})["x"].shape == (2, 2, 2, 1)
         assert make(f"x=@{path}", inputs={"x": (DType.INT32, (None, None, 2))})["x"].shape == (2, 2, 2)
-        with pytest.raises(SignatureError, match=r"shape \[2, 4\]: expected float32\[\?, 3\]"):
-            make(f"x=@{path}", inputs={"x": (DType.FLOAT, (None, 3))})
+
+    @pytest.mark.parametrize("header", ["", "f0,f1,f2,label\n"])
+    def test_columns_that_are_no_row_together_are_counted(self, file, make, header):
+        path = file("x.csv", f"{header}1,2,3,cat\n" if header else "1,2,3,4\n")
+        with pytest.raises(InputError, match=r"4 columns for input 'x', a row of which has 3 values") as caught:
+            make(f"@{path}", inputs={"x": (DType.FLOAT, (None, 3))})
+        assert "a label" in caught.value.hint
+
+    def test_all_columns_are_a_row_of_the_only_input_of_numbers_that_takes_as_many(self, file, make):
+        path = file("x.csv", "f0,f1,f2,f3\n1,2,3,4\n")
+        inputs = {"word": (DType.STRING, (None,)), "x": (DType.FLOAT, (None, 2, 2)), "y": (DType.FLOAT, (None, 3))}
+        arrays = make(f"@{path}", 'word=["a"]', "y=zeros", inputs=inputs)
+        assert arrays["x"].tolist() == [[[1, 2], [3, 4]]]
+        inputs["y"] = (DType.FLOAT, (None, 4))
+        with pytest.raises(SignatureError, match="no column for any input") as caught:
+            make(f"@{path}", 'word=["a"]', inputs=inputs)
+        assert f"x=@{path}" in caught.value.hint
+
+    def test_a_column_is_no_row_of_a_vector(self, file, make):
+        path = file("x.csv", "id,f0,f1\na,1,2\n")
+        inputs = {"id": (DType.STRING, (None,)), "x": (DType.FLOAT, (None, 2))}
+        with pytest.raises(SignatureError, match="no column 'x'") as caught:
+            make(f"@{path}", inputs=inputs)
+        assert "in a file of its own" in caught.value.hint
 
     def test_columns_are_taken_by_name(self, file, make):
         path = file("people.csv", 'name,age,member,note\n"Doe, Jane",41,true,"say ""hi"""\nBob,7,0,\n')

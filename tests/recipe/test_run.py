@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tfkit
-from tests.compat.crafted import FLOAT, Crafted
+from tests.compat.crafted import FLOAT, INT32, Crafted
 from tfkit.errors import InputError
 from tfkit.recipe.record import Outcome, Record
 from tfkit.recipe.run import RecipeReport, run_recipe
@@ -79,6 +79,7 @@ def test_a_recipe_does_it_all(first: RecipeReport) -> None:
     )
     page = (first.output / "summary.html").read_text()
     assert page.count("<svg") >= 2  # of verify and of the warm-up's proof
+    assert page.count("<h1>") == 1
     assert "<svg" in first._repr_html_()
     with tfkit.serve_model(first.output / f"bundles/{PROCESSOR}/service.json") as service_there:
         assert service_there.predict({"x": [[1, 2]]})["y"].tolist() == [[-1, -2]]
@@ -121,12 +122,30 @@ def test_what_a_step_no_longer_writes_goes_but_what_is_not_its_own_stays(tmp_pat
     assert list(record.written("bundle")) == ["bundles/new/model.tar.gz"]
 
 
+def test_what_a_step_wrote_that_there_is_no_longer_goes(again: Path) -> None:
+    """The bundle's own folder stays, as it holds something else."""
+    output = again.parent / "build/negative"
+    (output / "bundles" / "notes.txt").write_text("mine")
+    text = again.read_text().replace("runs = 1", "prove = false\nbatch_sizes = [1, 2]")
+    again.write_text(text[: text.index("[bundle]")])
+    report = run_recipe(again)
+    assert [(step.name, step.status) for step in report.steps if step.status != "up to date"] == [("warm-up", "done")]
+    assert {path.name for path in output.iterdir() if not path.name.startswith(("summary", "record"))} == {
+        "models",
+        "warm_up",
+        "bundles",
+    }
+    assert [path.name for path in (output / "bundles").rglob("*")] == ["notes.txt"]
+    assert Record(output).outcome("bundle check", "") is None
+
+
 def test_other_samples_and_settings_are_seen(again: Path) -> None:
     np.save(again.parent / "rows.npy", np.ones((4, 2), np.float32) * np.arange(4, dtype=np.float32)[:, None])
     assert statuses(run_recipe(again))[0] == "done"
-    again.write_text(again.read_text().replace("keepalive = 1000", "keepalive = 2000"))
-    done = [step.name for step in run_recipe(again).steps if step.status == "done"]
-    assert done == ["bundle", "bundle check"]
+    again.write_text(again.read_text().replace("keepalive = 1000", "keepalive = 2000, cpus = 2"))
+    done = [step for step in run_recipe(again).steps if step.status == "done"]
+    assert [step.name for step in done] == ["bundle", "bundle check"]
+    assert "did you mean metadata.cpu?" in done[0].text
 
 
 def test_a_step_that_fails_ends_it_and_is_tried_again(tmp_path: Path) -> None:
@@ -148,6 +167,17 @@ def test_an_onnx_recipe_ends_with_the_model(tmp_path: Path) -> None:
     report = run_recipe(recipe, output=tmp_path / "out")
     assert [(step.name, step.status) for step in report.steps] == [("export", "done")], str(report)
     assert (tmp_path / "out/recipe.onnx").is_file()
+
+
+def test_advice_names_keys_of_the_recipe(tmp_path: Path) -> None:
+    recipe = make_source(tmp_path)
+    made = Crafted(2)
+    noise = made.node("noise", "RandomUniform", [made.constant("shape", [2])], T=INT32, dtype=FLOAT)
+    made.signature(y=made.node("y", "Add", ["x", noise], T=FLOAT))
+    made.write(tmp_path / "model")
+    report = run_recipe(recipe)
+    assert "--no-verify" not in report.steps[0].text
+    assert "verify.run = false" in report.steps[0].text
 
 
 @pytest.mark.parametrize(
@@ -184,7 +214,7 @@ def test_the_command(again: Path, tmp_path: Path) -> None:
     done = run(tmp_path / "bad.toml")
     assert done.returncode == 3
     assert "line 2: there is no 'source.modle'" in done.stderr
-    again.write_text(again.read_text().replace("cpu = 2", "cpus = 2"))
+    again.write_text(again.read_text().replace("cpu = 2", "cpu = 'two'"))
     done = run(again)
     assert done.returncode == 3
-    assert "cpus" in done.stderr
+    assert 'cpu is "two"' in done.stderr

@@ -28,6 +28,10 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _MAX_FILE_BYTES = 256 << 20
 _MAX_SIDE = 1 << 14  # of an input
+_FLAT = (
+    "Give arrays in place of pictures, made as for training: {name}=@FILE.npy. "
+    "Or export a model that takes pictures and flattens them itself."
+)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 RANGE = re.compile(rf"(?P<low>{_NUMBER}):(?P<high>{_NUMBER})")
 # What Pillow raises on damaged files, beside its own UnidentifiedImageError, which is an OSError.
@@ -130,7 +134,11 @@ def _layout(spec: TensorSpec) -> _Layout:
     shape = (None, None, 3) if spec.shape is None else spec.shape[1:]
     layout = _Layout(shape) if len(shape) in (2, 3) else None
     if layout is None or layout.channels not in (None, *_MODES) or spec.dtype is DType.BOOL:
-        raise InputError(f"a picture for input {spec.name!r}: expected {spec}")
+        raise InputError(
+            f"a picture for input {spec.name!r}, which is {spec}: expected [?, height, width] or [?, height, width, "
+            "channels], with 1, 3 or 4 channels, of numbers",
+            hint=_FLAT.format(name=spec.name) if len(shape) == 1 else "",
+        )
     for side in (layout.height, layout.width):
         if side is not None and not 0 < side <= _MAX_SIDE:
             raise InputError(f"a picture for input {spec.name!r}, {spec}: a side of {side} is not possible")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -16,8 +15,8 @@ from typing import Any
 
 from tfkit.errors import InputError
 from tfkit.inputs.opening import lines, opened, readable_size
-from tfkit.inputs.options import load_json
-from tfkit.inputs.rows import RowFile, holds_one_value
+from tfkit.inputs.options import load_json, read_number
+from tfkit.inputs.rows import RowFile, check_row_size, holds_one_value
 from tfkit.tensors import DType, TensorSpec
 
 # By a part of what Python's csv says.
@@ -119,7 +118,7 @@ class CsvTable(_LineFile):
             start = [cells for _, cells in islice(self._cells(texts), 2)]
         _check_separator(path, start)
         first = start[0] if start else []
-        numbers = all(_number(cell) is not None for cell in first)
+        numbers = all(read_number(cell) is not None for cell in first)
         self._names = () if numbers else tuple(cell.strip() for cell in first)
         for at, name in enumerate(self._names):
             if name in self._names[:at]:
@@ -155,13 +154,14 @@ class CsvTable(_LineFile):
         """One cell, or all of them."""
         if column:
             return _cell(row[self._names.index(column)], column, spec)
+        check_row_size(len(row), spec)
         return [_cell(cell, self._names[at] if self._names else str(at + 1), spec) for at, cell in enumerate(row)]
 
     def first(self, column: str) -> Any:
         """The first row, its numbers as numbers."""
         held = super().first(column)
         cells = [held] if column else held
-        numbers = [_number(cell) for cell in cells]
+        numbers = [read_number(cell) for cell in cells]
         return held if None in numbers else numbers
 
     def _cells(self, texts: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
@@ -214,24 +214,9 @@ def _cell(cell: str, column: str, spec: TensorSpec) -> Any:
     text = cell.strip()
     if not text:
         raise InputError(f"column {column!r} has no value: expected {spec} for input {spec.name!r}")
-    value: Any = text if spec.dtype in (DType.COMPLEX64, DType.COMPLEX128) else _number(text)
+    value: Any = text if spec.dtype in (DType.COMPLEX64, DType.COMPLEX128) else read_number(text)
     if spec.dtype is DType.BOOL:
         value = _TRUTHS.get(text.lower())
     if value is None:
         raise InputError(f"column {column!r} holds {text[:60]!r}: expected {spec} for input {spec.name!r}")
     return value
-
-
-def _number(text: str) -> int | float | None:
-    """The number that a cell holds; ``None`` where it is none, or larger than any float."""
-    if "_" in text:  # which Python allows in numbers, and nobody else
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return None if math.isinf(value) and "inf" not in text.lower() else value

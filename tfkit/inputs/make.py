@@ -17,7 +17,7 @@ from tfkit.inputs import files, generate
 from tfkit.inputs.convert import fit_rows, from_array, from_json
 from tfkit.inputs.files import RequestHead
 from tfkit.inputs.options import FileSource, InputOption, LiteralSource, RandomSource, ZerosSource
-from tfkit.inputs.rows import FIRST_ROWS, Reading, RowFile, naming, pick_rows, read_rows
+from tfkit.inputs.rows import FIRST_ROWS, Reading, RowFile, naming, pick_rows, read_rows, row_size
 from tfkit.tensors import DType, Signature, TensorSpec
 
 _PLAIN = (list, tuple, str, bytes, int, float, complex)
@@ -218,12 +218,19 @@ def _by_name(options: Sequence[InputOption], signature: Signature) -> dict[str, 
     for file in {id(each.file): each.file for each in given.values() if each.file is not None}.values():
         left = [name for name in file.columns() if name not in given]
         if missing and left and file.columns() and any(name in given for name in file.columns()):
-            raise SignatureError(
-                f"{file.path} has no column {missing[0]!r}, for the input of that name",
-                hint=f"{nearest(missing[0], left)} Take one with {missing[0]}=@{file.path}:COLUMN, "
-                f"or give {missing[0]}=random.",
-            )
+            raise _no_column(file, signature.input(missing[0]), left)
     return given
+
+
+def _no_column(file: RowFile, spec: TensorSpec, left: Sequence[str]) -> SignatureError:
+    """A table has columns for other inputs, and none for this one."""
+    name = spec.name
+    hint = f"{nearest(name, left)} Take one with {name}=@{file.path}:COLUMN, or give {name}=random."
+    if file.is_row_of(spec):
+        hint = (
+            f"A column has one value a row, and {name} takes more: give it in a file of its own, or all as JSON lines."
+        )
+    return SignatureError(f"{file.path} has no column {name!r}, for the input of that name", hint=hint)
 
 
 def _collect(options: Sequence[InputOption], signature: Signature | None) -> dict[str, _Given]:
@@ -256,7 +263,10 @@ def _parts(option: InputOption, signature: Signature | None) -> dict[str, _Given
 
 
 def _named_rows(file: RowFile, key: str, signature: Signature | None) -> Sequence[str]:
-    """The inputs that a file of rows holds: those called like its columns, or the only one."""
+    """The inputs that a file of rows holds.
+
+    Those called like its columns; else the only one, or the only one of numbers of which all columns make a row.
+    """
     columns = file.columns()
     if not columns and next(file.rows(), None) is None:
         raise InputError(f"{file.path} holds no rows")
@@ -267,11 +277,16 @@ def _named_rows(file: RowFile, key: str, signature: Signature | None) -> Sequenc
     found = [spec.name for spec in signature.inputs if spec.name in columns]
     if len(signature.inputs) == 1 and (not found or file.is_row_of(signature.inputs[0])):
         return (signature.inputs[0].name,)
+    vectors = [spec for spec in signature.inputs if file.is_row_of(spec) and spec.dtype is not DType.STRING]
+    fitting = [spec.name for spec in vectors if row_size(spec) == len(columns)]
+    if not found and len(fitting) == 1:
+        return fitting
     if not found:
         takes = ", ".join(repr(spec.name) for spec in signature.inputs)
+        hint = nearest(signature.inputs[0].name, columns) if signature.inputs else ""
         raise SignatureError(
             f"{file.path} has no column for any input: signature {signature.name!r} takes {takes}",
-            hint=nearest(signature.inputs[0].name, columns) if signature.inputs else "",
+            hint=f"All columns as a row of one: {vectors[0].name}=@{file.path}" if vectors else hint,
         )
     return found
 

@@ -20,8 +20,8 @@
     @FILE.npz               a whole set of inputs, by name
     @FILE.json              a whole set: {"x": [1.0]}; a PredictRequest as protobuf JSON; the body of TensorFlow
                             Serving's REST call, {"instances": [...]} or {"inputs": ...}
-    @FILE.csv               a whole set: a column for each input, or all of them for the only one; likewise .parquet,
-                            .jsonl, .tfrecord; columns that are no input are left out
+    @FILE.csv               a whole set: a column for each input, or all of them for the only one that takes as many;
+                            likewise .parquet, .jsonl, .tfrecord; columns that are no input are left out
     @FILE.bin               a whole set: a serialized PredictRequest
 
 In JSON, complex numbers are texts (``"1+2j"``) and bytes that are no UTF-8 text are ``{"b64": "..."}``.
@@ -46,6 +46,7 @@ FORMS = (
     "NAME=@FILE (npy, npz, json, csv, jsonl, txt, ...), NAME=random, NAME=random:LO:HI, NAME=zeros, NAME=JSON, "
     "or @FILE for a whole set"
 )
+TEXT_HINT = "Text goes in double quotes: 'word=[\"hello\"]'."
 _KEYED_FILE = re.compile(
     r"(?P<path>.+\.(?:npz|json|csv|jsonl|ndjson|parquet|tfrecords?(?:\.gz)?)):(?P<key>.+)", re.DOTALL | re.IGNORECASE
 )
@@ -124,6 +125,27 @@ def load_json(text: str | bytes) -> Any:
     return json.loads(text, parse_float=_float)
 
 
+def read_number(text: str) -> int | float | None:
+    """The number that a text holds; ``None`` where it is none, or larger than any float.
+
+    An ``int`` where it is written as one, so that large ones stay exact.
+
+    >>> read_number("7"), read_number("-.5"), read_number("inf"), read_number("1e999"), read_number("1_0")
+    (7, -0.5, inf, None, None)
+    """
+    if "_" in text:  # which Python allows in numbers, and nobody else
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if math.isinf(value) and "inf" not in text.lower() else value
+
+
 def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
@@ -172,7 +194,7 @@ def _source(value: str, text: str) -> Source:
 def _not_json_hint(value: str) -> str:
     for meant in get_close_matches(value.partition(":")[0], ("random", "zeros"), n=1):
         return f"Did you mean {meant}?"
-    return "Text goes in double quotes: 'word=[\"hello\"]'."
+    return TEXT_HINT
 
 
 def _file(value: str) -> FileSource:
@@ -189,23 +211,15 @@ def _file(value: str) -> FileSource:
 def _random(value: str, text: str) -> RandomSource:
     if value == "random":
         return RandomSource()
-    bounds = [_number(part) for part in value.split(":")[1:]]
-    if len(bounds) != 2 or None in bounds:
+    parts = value.split(":")[1:]
+    bounds = [bound for part in parts if (bound := read_number(part)) is not None and _is_finite(bound)]
+    if len(parts) != 2 or len(bounds) != 2:
         raise UsageError(f"input option {text!r} has no two bounds: expected random:LO:HI with two numbers")
     low, high = bounds
-    if low >= high:  # type: ignore[operator]
+    if low >= high:
         raise UsageError(f"input option {text!r} has an empty range: expected LO below HI (HI itself is not drawn)")
     return RandomSource(low, high)
 
 
-def _number(text: str) -> float | None:
-    """A finite number; an ``int`` where it is written as one, so that large bounds stay exact."""
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def _is_finite(number: float) -> bool:
+    return isinstance(number, int) or math.isfinite(number)  # which takes no int that is larger than any float

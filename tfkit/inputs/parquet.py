@@ -10,7 +10,7 @@ from typing import Any
 
 from tfkit.errors import InputError, MissingError
 from tfkit.inputs.opening import opened
-from tfkit.inputs.rows import RowFile, holds_one_value
+from tfkit.inputs.rows import RowFile, check_row_size, holds_one_value
 from tfkit.tensors import TensorSpec
 
 _ROWS_AT_ONCE = 1024
@@ -53,6 +53,7 @@ class ParquetTable(RowFile):
         batch, at = row
         if column:
             return _held(batch.column(self._names.index(column))[at], column, spec)
+        check_row_size(len(self._names), spec)
         return [_held(batch.column(index)[at], name, spec) for index, name in enumerate(self._names)]
 
     @contextmanager

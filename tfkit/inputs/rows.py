@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -282,9 +283,30 @@ def _shaped(array: Array, spec: TensorSpec) -> Array:
     return array.reshape(len(array), *(values // known if dim is None else dim for dim in row))
 
 
+def row_size(spec: TensorSpec) -> int | None:
+    """How many values a row of an input has; ``None`` where its shape does not say."""
+    known = [dim for dim in (spec.shape or ())[1:] if dim is not None]
+    return math.prod(known) if spec.shape is not None and len(known) == len(spec.shape[1:]) else None
+
+
 def holds_one_value(spec: TensorSpec) -> bool:
     """Whether a row of an input is a single value: ``[?]`` and ``[?, 1]``."""
-    return spec.shape is not None and all(dim == 1 for dim in spec.shape[1:])
+    return row_size(spec) == 1
+
+
+def check_row_size(count: int, spec: TensorSpec) -> None:
+    """Checks that the columns of a table together are a row of an input.
+
+    Raises:
+        InputError: They are more or fewer.
+    """
+    wanted = row_size(spec)
+    if wanted not in (None, count):
+        raise InputError(
+            f"{count} columns for input {spec.name!r}, a row of which has {wanted} values: expected {spec}",
+            hint="All columns together are a row: leave out those that are none of its values, as a label or a number "
+            "of the row.",
+        )
 
 
 def _size(array: Array) -> int:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfkit.bundle.make import TF_SERVING
+from tfkit.bundle.make import EAS, TF_SERVING
 from tfkit.bundle.service import service_values
 from tfkit.errors import TfkitError, UsageError
 from tfkit.fetching.urls import is_url
-from tfkit.inputs.options import parse_inputs
+from tfkit.inputs.options import FORMS, TEXT_HINT, FileSource, parse_inputs
 from tfkit.processors.catalogue import INSTALLED, Processor, find_processor, select_processors
+from tfkit.recipe.record import files_of, is_there
+from tfkit.recipe.words import in_recipe_words
 from tfkit.serve.settings import is_service_name
 
 if TYPE_CHECKING:
-    from tfkit.recipe.reading import BundleTable, Recipe, Value
+    from tfkit.recipe.reading import BundleTable, Recipe, SourceTable, Value
 
 ONNX = "onnx"
+WHOLE_SET = 'A whole set of inputs has an empty name: "" = "@FILE".'
+# What is said of ``--input`` options, as a recipe writes them.
+_SAMPLE_WORDS = {
+    FORMS: '"@FILE" (npy, npz, json, csv, jsonl, txt, ...), "random", "random:LO:HI", "zeros", or a value; '
+    'the name "" is for a file that is a whole set',
+    TEXT_HINT: 'Text is given in a list: ["hello"].',
+}
+
+Keys = tuple[str, ...]
+_PROCESSORS: tuple[Keys, Keys] = (("target", "processors"), ("bundle", "processors"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +42,41 @@ class Mistake:
         keys: Where: the tables and the key.
         text: What is wrong.
         hint: What to do about it.
+        because: Other keys that make it wrong; where one of them is a mistake itself, this may be none.
     """
 
-    keys: tuple[str, ...]
+    keys: Keys
     text: str
     hint: str = ""
+    because: tuple[Keys, ...] = ()
+
+    def stands(self, wrong: Collection[Keys]) -> bool:
+        """Whether it is one, given the keys whose values are not known, as they are wrong themselves."""
+        return not any(keys[: len(each)] == each for keys in (self.keys, *self.because) for each in wrong)
 
 
-def recipe_mistakes(recipe: Recipe, name: str) -> Iterator[Mistake]:
+def recipe_mistakes(recipe: Recipe, name: str, home: Path) -> Iterator[Mistake]:
     """What is wrong with a recipe whose types are right.
 
     Args:
         recipe: The recipe.
         name: What it is called.
+        home: The folder that its paths are relative to.
     """
-    yield from _samples(recipe.samples)
+    yield from _samples(recipe.samples, home)
+    yield from _missing_files(recipe, home)
     if recipe.target.format == ONNX:
         yield from _not_for_onnx(recipe)
         return
     if recipe.target.opset is not None:
-        yield Mistake(("target", "opset"), "'target.opset' is for 'target.format' onnx")
+        text = "'target.opset' is for 'target.format' onnx"
+        yield Mistake(("target", "opset"), text, because=(("target", "format"),))
     processors = list(_processors(("target", "processors"), recipe.target.processors))
     yield from (each for each in processors if isinstance(each, Mistake))
-    if recipe.bundle is not None and not any(isinstance(each, Mistake) for each in processors):
-        targets = [each.name for each in select_processors(recipe.target.processors) if each.name != INSTALLED]
-        yield from _bundle(recipe.bundle, targets, name)
+    if recipe.bundle is not None:
+        known = [each.name for each in processors if isinstance(each, Processor)]
+        yield from _bundle(recipe.bundle, known, name, complete=len(known) == len(processors))
+        yield from _one_warm_up(recipe, recipe.bundle)
 
 
 def flat_settings(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -83,12 +105,49 @@ def input_option(name: str, value: Value, home: Path) -> str:
     return f"{name}={text}" if name else text
 
 
-def _samples(samples: Mapping[str, Value]) -> Iterator[Mistake]:
+def architecture_file(source: SourceTable, home: Path) -> tuple[Path, str]:
+    """The file of ``source.architecture``, and what follows its name: a colon and what is meant in it, or nothing."""
+    file, colon, name = source.architecture.partition(":")
+    return home / file, f"{colon}{name}"
+
+
+def _samples(samples: Mapping[str, Value], home: Path) -> Iterator[Mistake]:
     for name, value in samples.items():
+        keys, called = ("samples", name), f"'samples.{name}'" if name else "'samples.\"\"'"
+        if not name and not (isinstance(value, str) and value.startswith("@")):
+            yield Mistake(keys, f"{called} is {value!r}: expected a file with a whole set of inputs", WHOLE_SET)
+            continue
         try:
-            parse_inputs([input_option(name, value, Path())])
+            (option,) = parse_inputs([input_option(name, value, home)])
         except TfkitError as error:
-            yield Mistake(("samples", name), f"'samples.{name}': {error.message}", error.hint)
+            yield Mistake(keys, f"{called}: {_sample_words(error.message)}", _sample_words(error.hint))
+            continue
+        if isinstance(option.source, FileSource) and not is_there(option.source.path):
+            yield _missing(keys, called, option.source.path)
+
+
+def _sample_words(text: str) -> str:
+    for option, words in _SAMPLE_WORDS.items():
+        text = text.replace(option, words)
+    return text
+
+
+def _missing_files(recipe: Recipe, home: Path) -> Iterator[Mistake]:
+    source = recipe.source
+    files = {("source", "model"): files_of(home / source.model)[0]}
+    if source.architecture:
+        files["source", "architecture"] = architecture_file(source, home)[0]
+    if source.custom_objects is not None:
+        files["source", "custom_objects"] = home / source.custom_objects
+    if recipe.warm_up is not None and recipe.warm_up.requests is not None:
+        files["warm_up", "requests"] = home / recipe.warm_up.requests
+    for keys, path in files.items():
+        if not is_there(path):
+            yield _missing(keys, repr(".".join(keys)), path)
+
+
+def _missing(keys: Keys, called: str, path: Path) -> Mistake:
+    return Mistake(keys, f"{called} is {path}, which does not exist", "Paths are relative to the recipe.")
 
 
 def _not_for_onnx(recipe: Recipe) -> Iterator[Mistake]:
@@ -99,7 +158,7 @@ def _not_for_onnx(recipe: Recipe) -> Iterator[Mistake]:
         yield Mistake(("target", "freeze"), "'target.freeze' is for SavedModels: an ONNX model has no variables")
 
 
-def _processors(keys: tuple[str, ...], names: Iterable[str]) -> Iterator[Processor | Mistake]:
+def _processors(keys: Keys, names: Iterable[str]) -> Iterator[Processor | Mistake]:
     for name in names:
         try:
             yield from select_processors([name])
@@ -107,31 +166,62 @@ def _processors(keys: tuple[str, ...], names: Iterable[str]) -> Iterator[Process
             yield Mistake(keys, f"'{'.'.join(keys)}': {error.message}", error.hint)
 
 
-def _bundle(bundle: BundleTable, targets: list[str], name: str) -> Iterator[Mistake]:
-    bundled = targets
+def _bundle(bundle: BundleTable, targets: list[str], name: str, *, complete: bool) -> Iterator[Mistake]:
+    """What is wrong in ``[bundle]`` alone.
+
+    Args:
+        bundle: The table.
+        targets: The target's processors.
+        name: What the recipe is called.
+        complete: Whether those are all, none of them a mistake.
+    """
+    targets_key, processors_key = _PROCESSORS
+    bundled = [each for each in targets if each != INSTALLED]
     if bundle.processors is not None:
-        found = list(_processors(("bundle", "processors"), bundle.processors))
+        found = list(_processors(processors_key, bundle.processors))
         yield from (each for each in found if isinstance(each, Mistake))
-        bundled = [each.name for each in found if isinstance(each, Processor)]
-        if strange := [each for each in bundled if each not in targets]:
+        names = [each.name for each in found if isinstance(each, Processor)]
+        if complete and (strange := [each for each in names if each not in bundled]):
             lacks = f"'bundle.processors' holds {', '.join(strange)}, which 'target.processors' does not"
-            yield Mistake(("bundle", "processors"), lacks)
+            yield Mistake(processors_key, lacks, because=(targets_key,))
+        complete, bundled = len(names) == len(found), names
     service = bundle.name or name
     if not is_service_name(service):
         wrong = f"the service cannot be called {service!r}: expected letters, digits, '_', '-' and '.'"
-        yield Mistake(("bundle", "name"), wrong, "'bundle.name' names it.")
+        yield Mistake(("bundle", "name"), wrong, "'bundle.name' names it.", because=(("name",),))
     if bundle.base_url and not is_url(bundle.base_url):
         expected = "expected a URL to upload to, oss://BUCKET/PATH"
         yield Mistake(("bundle", "base_url"), f"'bundle.base_url' is {bundle.base_url!r}: {expected}")
     if bundle.layout == TF_SERVING and (bundle.settings or bundle.base_url):
         text = "TensorFlow Serving takes no service JSON: neither 'settings' nor 'base_url'"
         yield Mistake(("bundle", "layout"), text)
-    yield from _settings(bundle.settings, on_gpu=all(find_processor(each).device == "gpu" for each in bundled))
+    # Where it is not clear which processors there are, a GPU may be for one of them.
+    on_gpu = not complete or all(find_processor(each).device == "gpu" for each in bundled)
+    yield from _settings(bundle.settings, on_gpu=on_gpu)
 
 
 def _settings(settings: Mapping[str, Any], *, on_gpu: bool) -> Iterator[Mistake]:
-    for key, value in flat_settings(settings).items():
-        try:
-            service_values({key: value}, on_gpu=on_gpu)
-        except UsageError as error:
-            yield Mistake(("bundle", "settings", *key.split(".")), f"'bundle.settings': {error.message}", error.hint)
+    flat = flat_settings(settings)
+    each = [mistake for key, value in flat.items() for mistake in _refused({key: value}, key.split("."), on_gpu)]
+    # Where each is right by itself, one may yet be in the way of another.
+    yield from each or _refused(flat, (), on_gpu)
+
+
+def _refused(settings: Mapping[str, Any], place: Iterable[str], on_gpu: bool) -> Iterator[Mistake]:
+    try:
+        service_values(settings, on_gpu=on_gpu)
+    except UsageError as error:
+        keys = ("bundle", "settings", *place)
+        yield Mistake(keys, f"'bundle.settings': {error.message}", in_recipe_words(error.hint), because=_PROCESSORS)
+
+
+def _one_warm_up(recipe: Recipe, bundle: BundleTable) -> Iterator[Mistake]:
+    """Refuses several warm-up files for EAS, whose service JSON names one."""
+    sizes = recipe.warm_up.batch_sizes if recipe.warm_up is not None else []
+    if bundle.layout == EAS and len(sizes) > 1:
+        yield Mistake(
+            ("warm_up", "batch_sizes"),
+            f"'warm_up.batch_sizes' is {sizes}: a bundle of layout \"{EAS}\" holds one warm-up file",
+            f'Give one batch size, the one that clients send most, or layout = "{TF_SERVING}" in [bundle].',
+            because=(("bundle", "layout"),),
+        )

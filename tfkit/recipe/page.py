@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from tfkit.html import page, table, verdict
 if TYPE_CHECKING:
     from tfkit.recipe.run import RecipeReport
 
+_HEADING = re.compile(r"<(/?)h([1-4])>")
 _COLUMNS = ("step", "status", "time", "result")
 
 
@@ -30,4 +32,9 @@ def render_parts(report: RecipeReport) -> Iterator[str]:
     yield table(_COLUMNS, rows)
     for step in report.steps:
         if step.html:
-            yield f"<section><h1>{escape(step.name)}</h1>{step.html}</section>"
+            yield f"<section><h2>{escape(step.name)}</h2>{_below(step.html)}</section>"
+
+
+def _below(report: str) -> str:
+    """A report with its headings two levels lower: it stands below the page's and the step's."""
+    return _HEADING.sub(lambda found: f"<{found[1]}h{int(found[2]) + 2}>", report)

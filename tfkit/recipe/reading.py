@@ -9,6 +9,7 @@ import json
 import tomllib
 from dataclasses import dataclass, field, fields
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -16,11 +17,11 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from tfkit.errors import InputError, nearest
-from tfkit.recipe.checks import Mistake, recipe_mistakes
+from tfkit.recipe.checks import WHOLE_SET, Keys, Mistake, recipe_mistakes
 from tfkit.recipe.lines import line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 MAX_SIZE_BYTES = 1 << 20
 _SHOWN_LETTERS = 100
@@ -30,6 +31,10 @@ _MESSAGES = {
     "dict_type": "expected a table",
     "list_type": "expected a list",
 }
+# Tables whose keys are the user's, and whose values may be of several types.
+_OF_VALUES = (("samples",), ("source", "fixed"))
+# What stands for a model that is missing, while the rest is checked.
+_UNKNOWN = "?"
 _STRICT = ConfigDict(extra="forbid", strict=True)
 _Positive = Annotated[int, Field(ge=1)]
 _Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -40,11 +45,24 @@ Value = bool | int | float | str | list[Any]
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """``[source]``: what is exported; all but ``model`` as ``tfkit.export_model`` takes it.
+    """``[source]``: what is exported, and all that ``tfkit export`` may need to know of it.
 
     Attributes:
-        model: Path of the model.
-        input_shapes: A size that stays open is -1.
+        model: Path of the model: a Keras file, a checkpoint, a frozen graph, a SavedModel's folder, weights.
+        signature: The signature's name, ``serving_default`` by default; of a SavedModel the one to keep, all by
+            default.
+        tags: Tag set of a SavedModel; ``serve`` by default, or the only one.
+        merge: Signatures of a SavedModel to make one of.
+        rename: Other names for inputs and outputs: ``{ old = "new" }``.
+        input_tensors: Inputs of a checkpoint's or a frozen graph: ``{ images = "NODE:0" }``; by default the
+            placeholders that the outputs need.
+        output_tensors: Its outputs: ``{ scores = "NODE:0" }``; by default what looks like one.
+        fixed: Placeholders of it that get a value for good: ``{ is_training = false }``.
+        input_shapes: What an old Keras file does not say, without the batch: ``{ images = [224, 224, 3] }``; a size
+            that stays open is -1.
+        architecture: What builds the model that weights belong to: ``FILE.py:NAME``, or Keras's ``FILE.json``.
+        custom_objects: A Python file with the classes and functions that the model's file needs.
+        allow_code: Run Python code inside the model's file: only if you trust its author.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -67,10 +85,10 @@ class TargetTable:
     """``[target]``: what is made.
 
     Attributes:
-        processors: EAS's processors, by name or pattern; ``all``; ``installed``.
+        processors: EAS's processors, by name or pattern such as ``tensorflow_cpu_*``; ``all``; ``installed``.
         format: ``onnx`` makes an ONNX model, and nothing of what follows.
-        opset: The opset of an ONNX model.
-        freeze: Make constants of the variables.
+        opset: The opset of an ONNX model; 18 by default.
+        freeze: Make constants of the variables, so that the graph is all there is.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -85,10 +103,10 @@ class VerifyTable:
     """``[verify]``: how the results are compared with the source.
 
     Attributes:
-        run: Whether they are at all; not for models that sample at random.
+        run: Whether they are compared; ``false`` is for models that sample at random, and is recorded.
         atol: Largest absolute difference; by default what types and sizes allow.
-        rtol: Largest relative difference.
-        seed: Seed of random inputs.
+        rtol: Largest relative difference; by default what types allow.
+        seed: Seed of random inputs, those of the warm-up too.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -103,11 +121,11 @@ class WarmUpTable:
     """``[warm_up]``: the requests that a service replays to itself.
 
     Attributes:
-        batch_sizes: One request for each.
+        batch_sizes: How many rows a request has; one request for each size. A bundle of layout ``eas`` holds one.
         fetch: The outputs to ask for; all by default.
-        requests: Recorded requests, a file or folder, that the proof asks for; by default the warm-up's own.
+        requests: Recorded requests, a file or folder, that the proof sends; by default the warm-up's own.
         prove: Measure first requests, cold and warm.
-        runs: How many services that takes without warm-up, and as many with it.
+        runs: How many services the proof starts without warm-up, and as many with it.
         sends: How often a service replays each request.
     """
 
@@ -127,10 +145,10 @@ class BundleTable:
     Attributes:
         name: The service's name; the recipe's by default.
         processors: Those of the target's that get one; all by default.
-        settings: The service JSON's, ``metadata.`` left out: ``{cpu = 4, rpc.keepalive = 1000}``.
-        base_url: Where it will be uploaded to.
-        layout: EAS's or TensorFlow Serving's.
-        check: Start it and ask it.
+        settings: The service JSON's, ``metadata.`` left out: ``{ cpu = 4, rpc.keepalive = 1000 }``.
+        base_url: Where it will be uploaded to, ``oss://BUCKET/PATH``; the processor's name is put behind it.
+        layout: EAS's, or TensorFlow Serving's, which may hold several warm-up requests.
+        check: Start each and ask it.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -151,7 +169,8 @@ class Recipe:
         name: What it is called; by default as its file is.
         output: The folder that everything is written into; ``build/NAME`` beside the recipe by default.
         target: What is made.
-        samples: Inputs to compare on and to warm up with, by name, as ``--input`` takes them; ``""`` for a whole set.
+        samples: Inputs to compare on and to warm up with, by name, as ``--input`` takes them: ``"@FILE"``,
+            ``"random"``, values; ``"" = "@FILE"`` is a whole set in one file. What is left out is random.
         verify: How results are compared.
         warm_up: The warm-up; without the table it is made only where a bundle is.
         bundle: The bundles; none without the table.
@@ -168,7 +187,9 @@ class Recipe:
     bundle: BundleTable | None = None
 
 
-_TABLES: dict[str, type] = {
+# The tables by name; what stands above them all is the recipe's own.
+TABLES: dict[str, type] = {
+    "": Recipe,
     "source": SourceTable,
     "target": TargetTable,
     "verify": VerifyTable,
@@ -181,20 +202,21 @@ def read_recipe(path: str | Path) -> Recipe:
     """Reads a recipe.
 
     Raises:
-        InputError: There is no such file, it is no TOML, or something in it is not as it should be; the message names
-            the line, what came and what was expected.
+        InputError: There is no such file, it is no TOML, or something in it is not as it should be: the message has
+            every mistake with its line, what came and what was expected. A file that it names and that is not there is
+            one.
     """
     path = Path(path)
     text = _read_text(path)
     try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        values = json.loads(json.dumps(tomllib.loads(text), default=_no_json))
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number of thousands of digits
         raise InputError(f"{path} is no TOML: {error}") from None
-    try:
-        recipe = _adapter().validate_json(json.dumps(values, default=_no_json))  # as strict as types allow
-    except ValidationError as error:
-        raise _not_valid(path, text, map(_mistake, error.errors(include_url=False))) from None
-    if mistakes := list(recipe_mistakes(recipe, recipe.name or path.stem)):
+    recipe, mistakes = _checked(values)
+    wrong = {mistake.keys for mistake in mistakes}
+    more = recipe_mistakes(recipe, recipe.name or path.stem, path.resolve().parent)
+    mistakes += (mistake for mistake in more if mistake.stands(wrong))
+    if mistakes:
         raise _not_valid(path, text, mistakes)
     return recipe
 
@@ -227,24 +249,42 @@ def _no_json(value: object) -> dict[str, str]:
     return {"date or time": str(value)}
 
 
-def _not_valid(path: Path, text: str, mistakes: Iterable[Mistake]) -> InputError:
-    told: dict[tuple[str, ...], tuple[int, str]] = {}
-    hints: dict[str, None] = {}
+def _checked(values: dict[str, Any]) -> tuple[Recipe, list[Mistake]]:
+    """A recipe, and the mistakes that its types tell; where there are any, it is the recipe of what is right."""
+    try:
+        return _adapter().validate_json(json.dumps(values)), []  # JSON: as strict as types allow
+    except ValidationError as error:
+        mistakes = list(dict.fromkeys(map(_mistake, error.errors(include_url=False))))
     for mistake in mistakes:
-        line = line_of(text, mistake.keys)
-        where = f"{path}, line {line}" if line else str(path)
-        told.setdefault(mistake.keys, (line, f"{where}: {mistake.text}"))
-        if mistake.hint:
-            hints[mistake.hint] = None
-    return InputError("\n".join(problem for _, problem in sorted(told.values())), hint="\n".join(hints))
+        _leave_out(values, mistake.keys)
+    values.setdefault("source", {}).setdefault("model", _UNKNOWN)
+    recipe, more = _checked(values)
+    return recipe, mistakes + more
+
+
+def _leave_out(values: dict[str, Any], keys: Sequence[str]) -> None:
+    for key in keys[:-1]:
+        values = values.get(key, {})
+    values.pop(keys[-1], None)
+
+
+def _not_valid(path: Path, text: str, mistakes: Iterable[Mistake]) -> InputError:
+    """All mistakes in the order of their lines, the hint of each below it."""
+    told = sorted((line_of(text, mistake.keys), mistake.text, mistake.hint) for mistake in mistakes)
+    places = [(f"{path}, line {line}" if line else str(path), problem, hint) for line, problem, hint in told]
+    if len(places) == 1:
+        ((place, problem, hint),) = places
+        return InputError(f"{place}: {problem}", hint=hint)
+    lines = ((f"{place}: {problem}", *(f"    {each}" for each in hint.splitlines())) for place, problem, hint in places)
+    return InputError("\n".join(chain.from_iterable(lines)))
 
 
 def _mistake(error: ErrorDetails) -> Mistake:
     """A mistake that the types tell."""
-    keys = tuple(str(key) for key in error["loc"] if isinstance(key, str) and not _is_type(key))
+    keys = _keys(error["loc"])
     name = ".".join(keys)
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        table = _TABLES[keys[0]] if keys[1:] else Recipe
+        table = TABLES[keys[0] if keys[1:] else ""]
         return Mistake(keys, f"there is no {name!r}", nearest(keys[-1], [each.name for each in fields(table)]))
     if error["type"] in ("missing", "missing_argument"):
         return Mistake(keys, f"{name!r} is missing")
@@ -252,11 +292,15 @@ def _mistake(error: ErrorDetails) -> Mistake:
     if len(shown) > _SHOWN_LETTERS:
         shown = f"{shown[:_SHOWN_LETTERS]}..."
     message = _MESSAGES.get(error["type"], error["msg"])
-    if _is_type(str(error["loc"][-1])):  # each type that it might have been tells its own
+    if keys[:-1] in _OF_VALUES:  # each type that it might have been tells its own
         message = "expected text, a number, true, false, or a list of them"
-    return Mistake(keys, f"{name!r} is {shown}: {message[:1].lower()}{message[1:]}")
+    return Mistake(
+        keys, f"{name!r} is {shown}: {message[:1].lower()}{message[1:]}", WHOLE_SET if keys == ("samples",) else ""
+    )
 
 
-def _is_type(key: str) -> bool:
-    """Whether a part of a place names one of several types, and no key: ``list[any]``, ``bool``."""
-    return key in ("bool", "int", "float", "str") or "[" in key
+def _keys(place: Sequence[int | str]) -> Keys:
+    """The tables and the key of a place, without what tells the item of a list or one of several types."""
+    names = tuple(str(part) for part in place if isinstance(part, str))
+    depth = next((len(table) + 1 for table in _OF_VALUES if names[: len(table)] == table), len(names))
+    return names[:depth]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -76,8 +76,15 @@ class Record:
         if before is not None:
             self._remove({name: digest for name, digest in before.files.items() if name not in files})
         self._steps[step] = _Entry(key, files, outcome)
-        text = json.dumps({name: asdict(entry) for name, entry in self._steps.items()}, indent=1, sort_keys=True)
-        write_file(self._folder / RECORD, f"{text}\n".encode(), force=True)
+        self._write()
+
+    def keep_only(self, steps: Collection[str]) -> None:
+        """Forgets all other steps, and removes what they wrote."""
+        gone = [name for name in self._steps if name not in steps]
+        for name in gone:
+            self._remove(self._steps.pop(name).files)
+        if gone:
+            self._write()
 
     def written(self, step: str) -> dict[str, str]:
         """The checksums of what a step wrote, by path."""
@@ -94,6 +101,10 @@ class Record:
                 path.unlink()
                 for above in path.relative_to(folder).parents[:-1]:
                     (folder / above).rmdir()
+
+    def _write(self) -> None:
+        text = json.dumps({name: asdict(entry) for name, entry in self._steps.items()}, indent=1, sort_keys=True)
+        write_file(self._folder / RECORD, f"{text}\n".encode(), force=True)
 
     def _read(self) -> dict[str, _Entry]:
         """The record as it is; a damaged one is none, and everything is done again."""
@@ -126,11 +137,16 @@ def key_of(settings: Mapping[str, Any], files: Iterable[Path], before: Mapping[s
 
 def files_of(model: Path) -> tuple[Path, ...]:
     """The files of a source: itself, or all those of a checkpoint that it names by prefix, or by one of its files."""
-    prefix = model if not model.exists() else model.with_suffix("") if model.suffix in (".meta", ".index") else None
+    prefix = model if not is_there(model) else model.with_suffix("") if model.suffix in (".meta", ".index") else None
     if prefix is None:
         return (model,)
     found = sorted(path for path in prefix.parent.glob(f"{glob_escape(prefix.name)}.*") if path.is_file())
     return tuple(found) or (model,)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; one whose name is too long for any is not."""
+    return os.path.exists(path)  # noqa: PTH110  # Path.exists raises where a name is too long
 
 
 def glob_escape(name: str) -> str:

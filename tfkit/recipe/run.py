@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tfkit.errors import InputError, MissingError, TfkitError
 from tfkit.recipe.reading import Recipe, read_recipe
 from tfkit.recipe.record import Outcome, Record, key_of
 from tfkit.recipe.steps import Plan, Step, Tell
+from tfkit.recipe.words import in_recipe_words
 from tfkit.warmup.files import write_file
 
 DONE, UP_TO_DATE, FAILED, NOT_RUN = "done", "up to date", "failed", "not run"
@@ -150,6 +151,8 @@ def run_recipe(
         if not reports[-1].exit_code:
             written |= record.written(step.name)
     report = RecipeReport(path, plan.name, plan.output, tuple(reports))
+    if report.passed:
+        record.keep_only([step.name for step in steps])
     _write_summary(report)
     return report
 
@@ -162,10 +165,8 @@ def _plan(recipe: Recipe, path: Path, output: str | Path | None) -> Plan:
 
 
 def _check_places(path: Path, plan: Plan, steps: Sequence[Step]) -> None:
-    """Refuses a recipe whose files are not there, or change by its own work."""
+    """Refuses a recipe whose files change by its own work."""
     for place in (place for step in steps for place in step.reads):
-        if not place.exists():
-            raise InputError(f"{path} names {place}, which does not exist", hint="Paths are relative to the recipe.")
         if place.is_dir() and plan.output.resolve().is_relative_to(place.resolve()):
             raise InputError(
                 f"{plan.output} is inside of {place}, which {path} reads", hint="Choose another 'output', or --output."
@@ -185,7 +186,7 @@ def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callab
         outcome = Outcome(str(error), error.exit_code)
     elapsed_s = time.monotonic() - started
     if outcome.exit_code:
-        return _report(step, FAILED, outcome, elapsed_s)
+        return _report(step, FAILED, replace(outcome, text=in_recipe_words(outcome.text)), elapsed_s)
     record.keep(step.name, key, step.writes, outcome)
     return _report(step, DONE, outcome, elapsed_s)
 

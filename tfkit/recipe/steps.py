@@ -14,7 +14,7 @@ from tfkit.errors import EXIT_VERDICT
 from tfkit.inputs.options import FileSource, parse_inputs
 from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
 from tfkit.processors.cuda import has_card
-from tfkit.recipe.checks import ONNX, flat_settings, input_option
+from tfkit.recipe.checks import ONNX, architecture_file, flat_settings, input_option
 from tfkit.recipe.reading import BundleTable, Recipe, WarmUpTable
 from tfkit.recipe.record import Outcome, files_of
 
@@ -132,9 +132,9 @@ class Plan:
         options["model"] = self.home / source.model
         reads = [*files_of(options["model"]), *self._sample_files]
         if source.architecture:
-            file, colon, name = source.architecture.partition(":")
-            options["architecture"] = f"{self.home / file}{colon}{name}"
-            reads.append(self.home / file)
+            file, name = architecture_file(source, self.home)
+            options["architecture"] = f"{file}{name}"
+            reads.append(file)
         if source.custom_objects is not None:
             options["custom_objects"] = self.home / source.custom_objects
             reads.append(options["custom_objects"])
@@ -267,16 +267,14 @@ class Plan:
 
         def act(tell: Tell) -> Outcome:
             from tfkit.bundle.make import make_bundle
-            from tfkit.warmup.folder import request_files
 
-            files = request_files(self._warm_up_place(self._warm_up or WarmUpTable()))
+            warm_up = self._warm_up_place(self._warm_up or WarmUpTable())
             reports = {
                 name: make_bundle(
                     self._model(name),
                     output / name,
                     processor=name,
-                    # EAS replays one file; the first is the smallest batch.
-                    warm_up=files if table.layout == "tf-serving" else files[:1],
+                    warm_up=warm_up,
                     name=settings["name"],
                     layout=table.layout,
                     settings=flat_settings(table.settings),
@@ -288,10 +286,8 @@ class Plan:
                 for name in self.bundled
             }
             details = {name: report.as_dict() for name, report in reports.items()}
-            text = f"{len(reports)} in {BUNDLES}/"
-            if len(files) > 1 and table.layout == "eas":
-                text += f"; EAS replays one warm-up file, {files[0].name}: requests of other forms find a cold service"
-            return Outcome(text, details=details)
+            notes = dict.fromkeys(note for report in reports.values() for note in report.notes)
+            return Outcome("; ".join((f"{len(reports)} in {BUNDLES}/", *notes)), details=details)
 
         return Step("bundle", settings, (), writes, act)
 

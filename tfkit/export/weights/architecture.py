@@ -72,8 +72,9 @@ class CodeArchitecture:
         thing: Any = module
         for part in self.name.split("."):
             if not hasattr(thing, part):
-                known = [each for each in vars(thing) if not each.startswith("_")] if hasattr(thing, "__dict__") else []
-                raise InputError(f"{self.path} has no {self.name!r}: {_WANTED}", hint=nearest(part, known))
+                known = getattr(thing, "__dict__", {}).items()
+                own = [name for name, each in known if not name.startswith("_") and _is_own(frameworks, each, module)]
+                raise InputError(f"{self.path} has no {self.name!r}: {_WANTED}", hint=nearest(part, own))
             with self.file.told("searched"):
                 thing = getattr(thing, part)
         return self.name, thing
@@ -86,11 +87,7 @@ class CodeArchitecture:
         if len(found) == 1:
             ((name, thing),) = found.values()
             return name, thing
-        own = [
-            name
-            for name, each in members.items()
-            if name in models or (callable(each) and getattr(each, "__module__", None) == module.__name__)
-        ]
+        own = [name for name, each in members.items() if _is_own(frameworks, each, module)]
         raise InputError(
             f"{self.path} does not say which model is meant: it has {_list(own)}",
             hint=f"Name one of them: --model {self.path}:{next(iter(found.values()))[0] if found else 'NAME'}",
@@ -244,6 +241,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not (isinstance(config, dict) and isinstance(config.get("class_name"), str) and "config" in config):
         raise InputError(f"{path} holds no model: expected what Keras's to_json writes, with class_name and config")
     return config
+
+
+def _is_own(frameworks: Frameworks, thing: Any, module: ModuleType) -> bool:
+    """Whether a file makes something itself that may be meant: a model, a function or a class; not what it imports."""
+    own = callable(thing) and getattr(thing, "__module__", None) == module.__name__
+    return own or bool(live_kind(frameworks, thing))
 
 
 def _needed_arguments(thing: Any) -> list[str]:
