@@ -121,7 +121,7 @@ def test_a_damaged_warm_up_file_of_a_model_stops_the_start(versions: Path) -> No
     file = versions / "2" / WARMUP_FILE
     file.write_bytes(file.read_bytes()[:-3])
     code, log = failed_start(versions, "--port", "0")
-    assert (code, str(file) in log) == (3, True)
+    assert (code, str(file) in log, "give --no-warm-up" in log) == (3, True, True)
     with file.open("wb") as stream:
         write_records(stream, [b"not a log"])
     code, log = failed_start(versions, "--port", "0")

@@ -133,7 +133,7 @@ def write_model(folder: Path, *, warm_up: bool = False) -> Path:
     (folder / WARMUP_FILE).parent.mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"\x08\x01")
     if warm_up:
-        (folder / WARMUP_FILE).write_bytes(b"")
+        (folder / WARMUP_FILE).write_bytes(b"records")
     return folder
 
 
@@ -160,8 +160,17 @@ def test_a_version_that_is_no_model_is_not_passed_over(tmp_path: Path) -> None:
     """Nor is it by TensorFlow Serving."""
     write_model(tmp_path / "digits" / "2")
     (tmp_path / "digits" / "3").mkdir()
-    with pytest.raises(InputError, match=r"digits/3 is no SavedModel"):
+    with pytest.raises(InputError, match=r"digits/3 is no SavedModel") as caught:
         plan_service(tmp_path / "digits").check()
+    assert caught.value.hint == f"{tmp_path}/digits/2 is the highest version that holds a model."
+
+
+def test_a_version_that_is_a_link_does_not_change_the_name(tmp_path: Path) -> None:
+    write_model(tmp_path / "store" / "af09")
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "5").symlink_to(tmp_path / "store" / "af09")
+    plan = plan_service(tmp_path / "digits")
+    assert (plan.model, plan.settings.name) == (str(tmp_path / "digits" / "5"), "digits")
 
 
 def test_a_model_s_own_warm_up_file_is_replayed_unless_something_else_is_said(tmp_path: Path) -> None:

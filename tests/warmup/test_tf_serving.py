@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.warmup.described import REQUESTS, same
 from tfkit import proto
-from tfkit.eas.messages import PredictRequest
+from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.errors import InputError, MessageError
 from tfkit.inputs.tfrecord import read_records
+from tfkit.warmup.foreign import find_foreign
 from tfkit.warmup.tf_serving import MAX_RECORDS, decode_log, encode_log, write_logs
 
 ONE = PredictRequest({"x": np.ones(1, np.float32)}, "s", ("y",))
@@ -82,6 +84,24 @@ def test_one_value_stands_for_all():
     _, request = decode_log(_log(dtype=1, dims=[2, 2], float_val=[3]))
     assert request is not None
     assert request.inputs["x"].tolist() == [[3, 3], [3, 3]]
+
+
+def test_many_tensors_of_one_value_each_do_not_fill_memory():
+    """A kilobyte would unpack to gigabytes, one tensor after the other."""
+    log = proto.message("tensorflow.serving.PredictionLog")()
+    for number in range(40):
+        tensor = log.predict_log.request.inputs[f"x{number}"]
+        tensor.dtype = 1
+        tensor.tensor_shape.dim.add().size = 8 << 20
+        tensor.float_val.append(1)
+    tracemalloc.start()
+    with pytest.raises(MessageError, match="more than the values that are there"):
+        decode_log(log.SerializeToString())
+    with pytest.raises(MessageError, match="values in int_val"):
+        decode_request(log.predict_log.request.SerializeToString())
+    assert find_foreign(log.predict_log.request.SerializeToString()).what.endswith("of TensorFlow Serving, not of EAS")
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
 
 
 def test_what_no_record_can_hold_names_the_input():

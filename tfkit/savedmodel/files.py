@@ -68,15 +68,15 @@ def latest_version(folder: Path) -> Path | None:
     with readable(folder):
         if not folder.is_dir() or is_saved_model(folder):
             return None
-        versions = [each for each in folder.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir()]
+        versions = _versions(folder)
         if not any(map(_model_in, versions)):
             return None
-    return max(versions, key=lambda version: int(version.name))
+    return max(versions, key=_number)
 
 
 def name_of_folder(folder: Path) -> str:
     """What a model is called by its folder; one of TensorFlow Serving's versions, ``NAME/1``, by the folder above."""
-    folder = folder.resolve()
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100  # as it was named: a version may be a link to a store
     above = folder.parent
     is_version = _VERSION.fullmatch(folder.name) and _model_in(folder) and not _model_in(above)
     return above.name if is_version and above.name else folder.name
@@ -176,6 +176,14 @@ def _find_in_folder(folder: Path) -> Path:
     )
 
 
+def _versions(folder: Path) -> list[Path]:
+    return [each for each in folder.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir()]
+
+
+def _number(version: Path) -> int:
+    return int(version.name)
+
+
 def _model_in(folder: Path) -> Path | None:
     return next((folder / name for name in (BINARY_NAME, TEXT_NAME) if (folder / name).is_file()), None)
 
@@ -188,6 +196,8 @@ def _hint_around(folder: Path, names: list[str]) -> str:
         return f"Did you mean {' or '.join(map(str, models[:_SHOWN_NAMES]))}?"
     if _model_in(folder.parent):
         return f"Did you mean {folder.parent}?"
+    if _VERSION.fullmatch(folder.name) and (whole := list(filter(_model_in, _versions(folder.parent)))):
+        return f"{max(whole, key=_number)} is the highest version that holds a model."
     keras = [folder / name for name in names if name.endswith(".keras")]
     return f"Make one from the Keras model: tfkit export {keras[0]} --output FOLDER" if keras else ""
 

@@ -33,7 +33,9 @@ _SIGNATURE_BYTES = 48
 _LOOKED_AT_BYTES = 1 << 18
 # The fields of a PredictRequest as a body may begin with them, and what no text holds.
 _FIELDS = (b"\n", b"\x12", b"\x1a")
-_BINARY = re.compile(rb"[\0-\x08\x0e-\x1f]")
+_UNPRINTABLE = re.compile(rb"[\0-\x08\x0e-\x1f]")
+_JSON = (b"{", b"[")
+_BEYOND_ASCII = bytes(range(0x80, 0x100))
 # The ops of loops as they stand in a NodeDef: field 2, length, name.
 _LOOP_OPS = tuple(b"\x12" + bytes([len(op)]) + op for op in (b"While", b"StatelessWhile", b"Enter"))
 
@@ -148,10 +150,12 @@ class ServedModel:
 
 def _foreign(body: bytes) -> str:
     """What a body is instead of a request, such as JSON; empty where it could be a request, or nobody knows."""
-    if body.startswith(_FIELDS) and _BINARY.search(body):
+    if body.startswith(_FIELDS) and _UNPRINTABLE.search(body):
         return ""
     if len(body) > _LOOKED_AT_BYTES:
-        body = body[:_LOOKED_AT_BYTES].rpartition(b",")[0]  # of which JSON has many; elsewhere a character may be cut
+        body = body[:_LOOKED_AT_BYTES].rstrip(_BEYOND_ASCII)  # of which the last may be cut
+        if body.lstrip().startswith(_JSON) and not _UNPRINTABLE.search(body):
+            return "JSON text"
     # Imported now: few services are ever sent such a thing.
     from tfkit.warmup.foreign import find_foreign
 

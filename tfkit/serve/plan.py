@@ -239,7 +239,7 @@ def _own_warm_up(model: Path) -> tuple[Path, ...]:
     """The warm-up file of TensorFlow Serving that a SavedModel brings along."""
     file = model / WARMUP_FILE
     with readable(file):
-        return (file,) if file.is_file() else ()
+        return (file,) if file.is_file() and file.stat().st_size else ()
 
 
 def _values_of(file: ServiceJson) -> dict[str, Any]:

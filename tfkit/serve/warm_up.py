@@ -17,7 +17,7 @@ from tfkit.warmup.form import RequestForm
 from tfkit.warmup.tf_serving import MAX_RECORDS, WARMUP_FILE
 
 _TIMES_SHOWN = 8
-_NO_WARM_UP = "Write the file anew with tfkit warmup-convert, or leave it aside with --no-warm-up."
+_NO_WARM_UP = "The service was not started. Write the file anew with tfkit warmup-convert, or give --no-warm-up."
 
 logger = logging.getLogger("tfkit.serve")
 
@@ -82,8 +82,12 @@ def replay(path: Path, sends: int, answer: Callable[[bytes], Response]) -> Itera
         TensorFlowError: The model failed on it.
     """
     if path.name == WARMUP_FILE.name:
-        for number, body in _records(path):
-            yield _replay(path, number, body, sends, answer)
+        try:
+            for number, body in _records(path):
+                yield _replay(path, number, body, sends, answer)
+        except InputError as error:
+            error.hint = _NO_WARM_UP
+            raise
     else:
         yield _replay(path, 0, read_warmup_body(path), sends, answer)
 
@@ -99,7 +103,7 @@ def _records(path: Path) -> Iterator[tuple[int, bytes]]:
         if number > MAX_RECORDS:
             raise InputError(f"{path} holds more than {MAX_RECORDS} records: TensorFlow Serving loads no such model")
         if item.problem:
-            raise MessageError(f"{item}: {item.problem}", hint=item.hint or _NO_WARM_UP)
+            raise MessageError(f"{item}: {item.problem}")
         if item.request is None:
             logger.warning("skipped %s: a %s, which only TensorFlow Serving answers", item, item.kind)
         else:

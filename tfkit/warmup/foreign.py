@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from tfkit import proto
@@ -12,13 +13,13 @@ from tfkit.eas.messages import decode_request
 from tfkit.errors import MessageError
 from tfkit.inputs.options import load_json
 from tfkit.inputs.tfrecord import starts_record
-from tfkit.warmup.tf_serving import decode_log, decode_serving_request
+from tfkit.warmup.tf_serving import is_serving_request
 
 _SAMPLES = "Make a request of its values: tfkit warmup-gen MODEL --input NAME=@FILE"
 _UNPACK = "Unpack it: the service takes the file as it is."
 _ENCODE = "Encode it: tfkit proto > eas.proto; protoc --encode=PredictRequest eas.proto < FILE > warm_up_test.bin"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_HEX = re.compile(rb"(?:[0-9a-fA-F]{2}\s*)+")
+_HEX = re.compile(rb"[0-9a-fA-F\s]++")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}\s*")
 _TEXT_FORMAT = re.compile(r"^[ \t]*+(?:signature_name|output_filter|inputs)\s*[:{]", re.MULTILINE)
 _MAX_PARSED_BYTES = 16 << 20
@@ -70,17 +71,13 @@ def _other_message(data: bytes) -> Foreign | None:
     """A request of TensorFlow Serving, or a record of its warm-up file without the file's framing."""
     from google.protobuf.message import DecodeError
 
-    try:
-        request = proto.message("tensorflow.serving.PredictRequest").FromString(data)
-        if decode_serving_request(request).inputs:
+    with suppress(DecodeError):
+        if is_serving_request(proto.message("tensorflow.serving.PredictRequest").FromString(data)):
             return Foreign("a PredictRequest of TensorFlow Serving, not of EAS", f"{_SAMPLES}.npy")
-    except (DecodeError, MessageError):
-        pass
-    try:
-        if (decoded := decode_log(data)[1]) is not None and decoded.inputs:
+    with suppress(DecodeError):
+        log = proto.message("tensorflow.serving.PredictionLog").FromString(data)
+        if is_serving_request(log.predict_log.request):
             return Foreign("a PredictionLog of TensorFlow Serving", "Write it into a TFRecord file, and convert that.")
-    except MessageError:
-        pass
     return None
 
 

@@ -23,7 +23,7 @@ from tfkit.tensors import DType
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000
 PREDICT = "predict_log"
-# What a single value that stands for all of a tensor may unpack to.
+# What a request may unpack to by single values, each of which stands for all of a tensor.
 _MAX_FILLED_BYTES = 64 << 20
 _DTYPES = {int(each): each for each in NUMPY_DTYPES}
 
@@ -53,10 +53,29 @@ def decode_serving_request(message: Any) -> PredictRequest:
     """Reads TensorFlow Serving's own ``PredictRequest``; the name of the model in it says nothing to EAS.
 
     Raises:
-        MessageError: A tensor is damaged.
+        MessageError: A tensor is damaged, or they unpack to far more than they take.
     """
-    inputs = {name: _read_tensor(name, message.inputs[name]) for name in sorted(message.inputs)}
+    inputs, filled_bytes = {}, 0
+    for name in sorted(message.inputs):
+        tensor = message.inputs[name]
+        dtype, shape = _spec(name, tensor)
+        if math.prod(shape) > tensor.ByteSize():  # a value takes a byte at least
+            filled_bytes += math.prod(shape) * NUMPY_DTYPES[dtype].itemsize
+        if filled_bytes > _MAX_FILLED_BYTES:
+            raise MessageError(f"input {name!r}: shape {list(shape)} is more than the values that are there")
+        inputs[name] = _read_tensor(name, tensor, dtype)
     return PredictRequest(inputs, message.model_spec.signature_name, tuple(message.output_filter))
+
+
+def is_serving_request(message: Any) -> bool:
+    """Whether bytes that read as TensorFlow Serving's ``PredictRequest`` are one: its tensors have dtypes and shapes.
+
+    No value is unpacked.
+    """
+    try:
+        return bool([_spec(name, tensor) for name, tensor in message.inputs.items()])
+    except MessageError:
+        return False
 
 
 def encode_log(request: PredictRequest, model_name: str = "") -> bytes:
@@ -107,16 +126,17 @@ def _encoded(requests: Iterable[PredictRequest], numbers: Iterator[int], model_n
         yield encode_log(request, model_name)
 
 
-def _read_tensor(name: str, tensor: Any) -> Array:
+def _spec(name: str, tensor: Any) -> tuple[DType, tuple[int, ...]]:
     dtype = _DTYPES.get(tensor.dtype)
     if dtype is None:
         raise MessageError(f"input {name!r}: dtype {tensor.dtype} holds no values")
     shape = tuple(int(dim.size) for dim in tensor.tensor_shape.dim)
     if tensor.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise MessageError(f"input {name!r}: shape {list(shape)}: expected the actual sizes")
-    size = math.prod(shape) * NUMPY_DTYPES[dtype].itemsize
-    if size > _MAX_FILLED_BYTES and math.prod(shape) > tensor.ByteSize():  # a value takes a byte at least
-        raise MessageError(f"input {name!r}: shape {list(shape)} is more than the values that are there")
+    return dtype, shape
+
+
+def _read_tensor(name: str, tensor: Any, dtype: DType) -> Array:
     if dtype is DType.STRING and tensor.tensor_content:
         raise MessageError(f"input {name!r}: texts in tensor_content: expected them in string_val")
     try:
