@@ -167,3 +167,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = same[:2] or get_close_matches(name, names, n=2, cutoff=0.6)
     question = f"Did you mean {' or '.join(repr(each) for each in close)}? " if close else ""
     return f"{question}Known: {shown}." if names else "There are none."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in the words of a message.
+
+    >>> counted(1, "request"), counted(2, "request")
+    ('1 request', '2 requests')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -14,10 +14,12 @@ import pytest
 import tfkit
 from tests.bundle.conftest import PROCESSOR, request, write_model
 from tests.serving import Server
+from tfkit import proto
 from tfkit.bundle.archive import model_entries, write_archive
 from tfkit.bundle.sums import write_sums
 from tfkit.client import Client
 from tfkit.errors import InputError, MissingError, UsageError
+from tfkit.inputs.tfrecord import read_records, write_records
 from tfkit.warmup.tf_serving import WARMUP_FILE
 
 pytestmark = pytest.mark.network
@@ -87,6 +89,25 @@ def test_one_for_tensorflow_serving_passes(model: Path, warm_up: Path, tmp_path:
     (folder / "doubled" / "1" / WARMUP_FILE).write_bytes(b"not a record at all")
     assert "was changed" in problems(folder, "files")
     assert "TFRecord" in problems(folder, "model")
+
+
+def test_logs_that_are_no_requests_are_skipped_as_a_service_does(model: Path, warm_up: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    tfkit.make_bundle(model, folder, processor=PROCESSOR, name="doubled", warm_up=warm_up, layout="tf-serving")
+    records = folder / "doubled" / "1" / WARMUP_FILE
+    log = proto.message("tensorflow.serving.PredictionLog")()
+    log.classify_log.SetInParent()
+    logs = [log.SerializeToString(), *read_records(records)]
+    with records.open("wb") as stream:
+        write_records(stream, logs)
+    write_sums(folder)
+    report = tfkit.check_bundle(folder)
+    assert report.passed, report.verdict
+    assert report.steps[2].details == (
+        "a SavedModel, 1 signature; 1 warm-up request",
+        "1 record skipped: a classify_log, which only TensorFlow Serving answers",
+    )
+    assert "3 requests" in report.verdict
 
 
 def test_without_recorded_answers_it_only_answers(model: Path, warm_up: Path, tmp_path: Path) -> None:

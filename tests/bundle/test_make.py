@@ -20,6 +20,7 @@ from tfkit.eas.messages import PredictRequest, decode_response, encode_request
 from tfkit.errors import InputError, MissingError, SignatureError, UsageError, VerdictError
 from tfkit.graph.attributes import float_value
 from tfkit.inputs.tfrecord import read_records
+from tfkit.warmup.convert import convert_warmup
 from tfkit.warmup.tf_serving import WARMUP_FILE, decode_log
 
 Make = Callable[..., Path]
@@ -183,6 +184,19 @@ def test_a_layout_for_tensorflow_serving(make: Make, model: Path, warm_up: Path,
     assert set(files(place)) == {*files(model), str(WARMUP_FILE)}
     requests = [decode_log(record)[1] for record in read_records(place / WARMUP_FILE)]
     assert [each.inputs["x"].shape for each in requests if each is not None] == [(1, 3), (8, 3)]
+
+
+def test_the_model_s_own_warm_up_requests_are_none_of_the_bundle_s(warm_up: Path, tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model")
+    convert_warmup([warm_up], model, to="tf-serving")
+    own, options = (model / WARMUP_FILE).read_bytes(), {"processor": PROCESSOR, "layout": "tf-serving", "verify": False}
+    (tmp_path / "other.bin").write_bytes(request(np.zeros((8, 3), np.float32)))
+    for files, is_there in (((), False), (tmp_path / "other.bin", True)):
+        tfkit.make_bundle(model, tmp_path / "bundle", warm_up=files, force=True, **options)  # type: ignore[arg-type]
+        records = tmp_path / "bundle" / "model" / "1" / WARMUP_FILE
+        assert records.is_file() == is_there
+        assert records.parent.is_dir(), "with what else the model has there"
+    assert records.read_bytes() != own
 
 
 def test_of_models_for_several_processors_the_right_one_is_taken(warm_up: Path, tmp_path: Path) -> None:

@@ -83,12 +83,28 @@ def test_keys_that_nobody_knows_are_kept_and_told_with_the_nearest(given: str, k
         ("metadata", "metadata holds other keys"),
         ("cpu.cores", "metadata.cpu.cores cannot be set: metadata.cpu has a value of its own"),
         ("rpc..keepalive", "is no key: expected names with dots between them"),
+        (".".join("a" * 3000), "has 3000 parts: expected at most 32"),
     ],
 )
 def test_keys_that_cannot_be_are_refused(key: str, problem: str) -> None:
     with pytest.raises(UsageError) as caught:
         service_values({key: 1}, on_gpu=False)
     assert problem in str(caught.value)
+
+
+def test_values_are_nested_no_deeper_than_can_be_written() -> None:
+    text = service_text(service_values({".".join("a" * 32): _nested(32)}, on_gpu=False))
+    assert strict_values(text.encode(), FILE).keys() >= {"a"}
+    for deep in (_nested(33), _nested(3000), {"b": (_nested(31),)}):
+        with pytest.raises(UsageError, match="a is nested too deeply: expected at most 32 levels"):
+            service_values({"a": deep}, on_gpu=False)
+
+
+def _nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 def test_a_key_that_is_given_by_both_its_names_is_refused() -> None:
@@ -137,3 +153,15 @@ def test_problems_of_a_service_json_are_all_told() -> None:
 def test_only_strict_json_is_read_strictly(text: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         strict_values(text.encode(), FILE)
+
+
+def test_json_that_is_nested_too_deeply_is_told() -> None:
+    """How deep that is, the Python that reads it says."""
+    refused = []
+    for levels in range(400, 2000, 100):
+        try:
+            strict_values(f'{{"x": {"[" * levels}{"]" * levels}}}'.encode(), FILE)
+        except InputError as error:
+            refused.append(error.message)
+    assert refused
+    assert all("nested too deeply" in each or "no strict JSON" in each for each in refused)

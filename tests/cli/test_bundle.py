@@ -136,6 +136,7 @@ def test_a_missing_warm_up_file_has_to_be_meant(model: Path, warm_up: Path, tmp_
         (("--set", "rpc.keepalive=fast"), 2, 'rpc.keepalive is "fast": expected a whole number from 1 on'),
         (("--set", "nonsense"), 2, "expected KEY=VALUE"),
         (("--set", "cpu=1", "--set", "cpu=2"), 2, "given twice"),
+        (("--set", f"labels={'[' * 3000}{']' * 3000}"), 2, "nested too deeply"),
         (("--instance", "0"), 2, "metadata.instance is 0: expected a whole number from 1 on"),
         (("--layout", "triton"), 2, "Known: eas, tf-serving."),
         (("--warm-up", "gone.bin"), 3, "gone.bin does not exist"),

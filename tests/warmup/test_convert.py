@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -214,7 +215,7 @@ def test_records_that_hold_no_inputs_by_name_are_left_out_and_told(tmp_path):
         ({"to": "eas", "sources": ["."]}, InputError, "holds no warm-up requests"),
         ({"to": "eas", "output": "no/folder"}, InputError, "no folder"),
         ({"to": "tf-serving", "output": "no/file"}, InputError, "no folder"),
-        ({"to": "triton", "output": "0.bin"}, InputError, "is a file"),
+        ({"to": "triton", "output": "1.bin"}, InputError, "is a file"),
         ({"to": "triton", "fetch": ["y"]}, UsageError, "no place for the outputs that a request asks for: y"),
         ({"to": "eas", "fetch": ["y", "y"]}, UsageError, "output 'y' is asked for twice"),
         ({"to": "eas", "sources": ["twice.bin"]}, MessageError, "twice.bin: the file holds two requests"),
@@ -243,10 +244,68 @@ def test_a_folder_s_files_are_replaced_only_by_force(bins, tmp_path):
         convert_warmup([tmp_path / "out"], tmp_path / "out", to="eas", force=True)
 
 
-def test_a_place_that_a_folder_takes_is_told(bins, tmp_path):
-    (tmp_path / "out" / "0001.bin").mkdir(parents=True)
-    with pytest.raises(MissingError, match="cannot be written"):
-        convert_warmup(bins[:1], tmp_path / "out", to="eas", force=True)
+def contents(folder):
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("source", "to", "output"),
+    [
+        ("two/0001.bin", "eas", "two"),
+        ("link.bin", "eas", "two"),
+        ("two", "eas", "two/0001.bin"),
+        ("two", "tf-serving", "two/manifest.json"),
+        ("two", "tf-serving", "two"),
+        ("model", "tf-serving", "model"),
+        ("model/assets.extra/tf_serving_warmup_requests", "tf-serving", "model"),
+        ("model", "tf-serving", "model/assets.extra/tf_serving_warmup_requests"),
+        ("records.bin", "eas", "records.bin"),
+        ("records.bin", "tf-serving", "records.bin"),
+        ("triton/model_warmup.pbtxt", "triton", "triton"),
+    ],
+)
+def test_no_request_is_lost_where_it_comes_from(model, tmp_path, monkeypatch, source, to, output):
+    monkeypatch.chdir(tmp_path)
+    files = bins_of(tmp_path / "in", ("a", ()), ("b", ()))
+    convert_warmup(files, "two", to="eas")
+    for records in ("model", "records.bin"):
+        convert_warmup(files, records, to="tf-serving")
+    convert_warmup(files[:1], "triton", to="triton")
+    (tmp_path / "link.bin").symlink_to("two/0001.bin")
+    before = contents(tmp_path)
+    with pytest.raises(UsageError, match="is where the requests come from"):
+        convert_warmup([source], output, to=to, signature="a", force=True)
+    assert contents(tmp_path) == before
+
+
+def test_a_single_request_is_replaced_by_its_like(tmp_path):
+    (file,) = bins_of(tmp_path / "in", ("", ()))
+    convert_warmup([file], file, to="eas", signature="a", fetch=["y"], force=True)
+    assert (requests_in(file)[0].signature_name, requests_in(file)[0].output_filter) == ("a", ("y",))
+
+
+@pytest.mark.parametrize(
+    ("to", "taken", "message"),
+    [
+        ("eas", "0002.bin", "0002.bin is no regular file"),
+        ("triton", "model_warmup.pbtxt", "pbtxt is no regular file"),
+        ("triton", "warmup", "warmup is a file"),
+    ],
+)
+def test_where_one_file_has_no_place_none_is_replaced(tmp_path, to, taken, message):
+    files = bins_of(tmp_path / "in", ("a", ()), ("a", ("y",)))
+    convert_warmup(files[:1], tmp_path / "out", to=to)
+    place = tmp_path / "out" / taken
+    if place.is_dir():
+        shutil.rmtree(place)
+        place.touch()
+    else:
+        place.unlink(missing_ok=True)
+        place.mkdir()
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=message):
+        convert_warmup(files, tmp_path / "out", to=to, signature="a", force=True)
+    assert contents(tmp_path) == before
 
 
 _DATA = encode_request(PredictRequest({"x": np.ones(2, np.float32)}, "s"))

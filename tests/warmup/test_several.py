@@ -183,10 +183,12 @@ class TestRecords:
         (skipped,) = report.skipped
         assert "e.bin: input 'images' has dtype float64: expected float32" in skipped
 
-    def test_the_folder_of_records_is_not_written_over(self, model, records):
-        with pytest.raises(UsageError, match="is the folder of records"):
-            warmup_from_records(model, records, records, most=2, force=True)
-        assert len(read_folder(records)) == 5
+    @pytest.mark.parametrize(("most", "file"), [(2, ""), (1, "a.bin")])
+    def test_records_are_not_written_over(self, model, records, most, file):
+        before = {each: each.read_bytes() for each in records.iterdir()}
+        with pytest.raises(UsageError, match="is where the records are"):
+            warmup_from_records(model, records, records / file, most=most, force=True)
+        assert {each: each.read_bytes() for each in records.iterdir()} == before
 
     def test_of_one_form_a_file_is_written(self, model, records, output):
         warmup_from_records(model, records, output, most=1)
@@ -202,5 +204,9 @@ class TestRecords:
     def test_a_folder_without_a_manifest_is_an_input_error(self, model, output, tmp_path):
         with pytest.raises(InputError, match="no folder of requests"):
             warmup_from_records(model, tmp_path, output)
+        for name in ("../a.bin", "a\0.bin", "\ud800.bin"):
+            (tmp_path / "manifest.json").write_text(json.dumps({"requests": [{"file": name}]}))
+            with pytest.raises(InputError, match="expected the name of a file beside it"):
+                warmup_from_records(model, tmp_path, output)
         with pytest.raises(UsageError, match="expected 1 or more"):
             warmup_from_records(model, tmp_path, output, most=0)

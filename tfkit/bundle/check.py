@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -23,15 +24,15 @@ from tfkit.compat.verify import compare_cases
 from tfkit.compat.written import read_written
 from tfkit.eas.messages import PredictRequest, decode_request, decode_response, encode_request
 from tfkit.eas.service_keys import name_note
-from tfkit.errors import InputError, MessageError, MissingError, ServiceError, TfkitError, UsageError
+from tfkit.errors import InputError, MessageError, MissingError, ServiceError, TfkitError, UsageError, counted
 from tfkit.fetching.scratch import temporary_folder
 from tfkit.fetching.sources import fetch_model
-from tfkit.inputs.tfrecord import read_records
 from tfkit.runtime.options import is_device
 from tfkit.serve.local import LocalService, serve_model
 from tfkit.tensors import SERVE_TAG
 from tfkit.warmup.files import read_warmup_body
-from tfkit.warmup.tf_serving import WARMUP_FILE, decode_log
+from tfkit.warmup.sources import read_items
+from tfkit.warmup.tf_serving import WARMUP_FILE
 
 STEPS = ("files", "settings", "model", "service", "answers")
 _SERVICE = "service.json"
@@ -99,7 +100,8 @@ class _Checking:
     prover: str = ""
     scratch: Path = Path()
     model: BundledModel | None = None
-    warm_up: tuple[Path, ...] = ()
+    warm_up: tuple[tuple[str, bytes], ...] = ()  # where each request is, and its bytes
+    skipped: Counter[str] = field(default_factory=Counter)  # logs that are none, by kind
     service: LocalService | None = None
     outputs: tuple[OutputResult, ...] = ()
 
@@ -150,12 +152,16 @@ class _Checking:
             entry = str(bundle.values.get("model_entry", ""))
             place = fetch_model(str(bundle.model), entry, self.scratch / "model", self.tell)
         self.model = open_model(place)
-        self.warm_up = tuple(self._warm_up_files())
-        for file in self.warm_up:
-            self.model.signature_of(decode_request(read_warmup_body(file)), file.name)
-        signatures = _count(len(self.model.signatures), "signature")
+        self.warm_up = tuple(self._read_warm_up())
+        for shown, body in self.warm_up:
+            self.model.signature_of(decode_request(body), shown)
+        signatures = counted(len(self.model.signatures), "signature")
         kind = "a frozen graph" if self.model.is_frozen else f"a SavedModel, {signatures}"
-        return (f"{kind}; {_count(len(self.warm_up), 'warm-up request')}",)
+        skipped = (
+            f"{counted(number, 'record')} skipped: a {each}, which only TensorFlow Serving answers"
+            for each, number in self.skipped.items()
+        )
+        return (f"{kind}; {counted(len(self.warm_up), 'warm-up request')}", *skipped)
 
     def start(self) -> tuple[str, ...]:
         """The service starts, and its warm-up succeeds."""
@@ -170,9 +176,8 @@ class _Checking:
             # A limit on requests a second would only slow the check down.
             service = serve_model(file, processor=self.prover, device=self.device, rate_limit=0)
         else:
-            service = serve_model(
-                model.path, name=bundle.name, warm_up=self.warm_up, processor=self.prover, device=self.device
-            )
+            # The model's own warm-up file is replayed.
+            service = serve_model(model.path, name=bundle.name, processor=self.prover, device=self.device)
         self.service = self.stack.enter_context(service)
         included = ", warm-up included" if self.warm_up else ""
         return (f"ready after {service.start_s:.1f} s{included}",)
@@ -208,28 +213,27 @@ class _Checking:
         assert self.model is not None  # noqa: S101
         return self.model
 
-    def _warm_up_files(self) -> Iterator[Path]:
-        """The warm-up requests, each in a file of its own."""
+    def _read_warm_up(self) -> Iterator[tuple[str, bytes]]:
+        """Where each warm-up request is, and its bytes; logs of other kinds are counted, as serving skips them."""
         bundle = self._bundle
         if bundle.warm_up is not None:
-            yield bundle.warm_up
+            yield bundle.warm_up.name, read_warmup_body(bundle.warm_up)
         records = bundle.model / WARMUP_FILE
         if bundle.layout == EAS or not records.is_file():
             return
-        for number, record in enumerate(read_records(records), start=1):
-            kind, request = decode_log(record)
-            if request is None:
-                raise InputError(f"{records}, record {number} is a {kind}: expected a predict_log")
-            path = self.scratch / f"warm_up_{number}.bin"
-            path.write_bytes(encode_request(request))
-            yield path
+        for item in read_items(records):
+            if item.problem:
+                raise MessageError(f"{item}: {item.problem}", hint=item.hint)
+            if item.request is None:
+                self.skipped[item.kind] += 1
+            else:
+                yield f"{records.name}, {item.place}", encode_request(item.request)
 
     def _cases(self) -> Iterator[tuple[Case, bytes]]:
         """What to ask, with the answers that are recorded."""
-        for number, path in enumerate(self.warm_up, start=1):
-            body = read_warmup_body(path)
+        for number, (shown, body) in enumerate(self.warm_up, start=1):
             request = decode_request(body)
-            signature = self._model.signature_of(request, path.name).name
+            signature = self._model.signature_of(request, shown).name
             yield Case(signature, request.inputs, read_answer(self.folder, number), f"warm-up {number}"), body
         recorded = () if self._model.is_frozen else read_recorded(self._model.path / EVIDENCE)
         for case in (*recorded, *read_recorded(self.folder / FOLDER)):
@@ -263,9 +267,5 @@ def _asked(requests: int, outputs: int) -> str:
     if not requests:
         return "is asked nothing, as it holds no requests"
     if not outputs:
-        return f"answers {_count(requests, 'request')}, with nothing recorded to compare"
-    return f"gives the recorded answers: {_count(requests, 'request')}, {_count(outputs, 'output')}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+        return f"answers {counted(requests, 'request')}, with nothing recorded to compare"
+    return f"gives the recorded answers: {counted(requests, 'request')}, {counted(outputs, 'output')}"

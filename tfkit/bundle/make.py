@@ -259,8 +259,8 @@ def _write_for_eas(wanted: _Wanted, entries: Sequence[ModelEntry], folder: Path)
 
 def _write_for_tf_serving(wanted: _Wanted, entries: Sequence[ModelEntry], folder: Path) -> None:
     place = folder / wanted.name / str(wanted.version)
-    kept = [each for each in entries if not (wanted.requests and each.name == str(WARMUP_FILE))]
-    copy_entries(kept, place)
+    # The warm-up is the bundle's: that of the model goes, whether there is another or is to be none.
+    copy_entries([each for each in entries if not Path(each.name).is_relative_to(WARMUP_FILE)], place)
     if wanted.requests:
         (place / WARMUP_FILE).parent.mkdir(exist_ok=True)
         with (place / WARMUP_FILE).open("xb") as stream:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfkit.eas.service_keys import PARENTS, is_known, key_in_full, nearest_key, value_refusal
 from tfkit.errors import UsageError
+from tfkit.fetching.archives import shortened
 
 # What a bundle sets itself.
 _OWN = {
@@ -22,6 +23,8 @@ _OWN = {
 _DEFAULTS: dict[str, Any] = {"metadata.instance": 1, "metadata.cpu": 1}
 _GPU_DEFAULTS: dict[str, Any] = {"metadata.gpu": 1}
 REQUIRED = ("name", "model_path", "processor")
+# How many parts a key may have, and how deep its value may be nested; the keys that EAS is known to take have three.
+_MOST_LEVELS = 32
 
 
 def service_values(settings: Mapping[str, Any], *, on_gpu: bool) -> dict[str, Any]:
@@ -33,13 +36,15 @@ def service_values(settings: Mapping[str, Any], *, on_gpu: bool) -> dict[str, An
 
     Raises:
         UsageError: A key is none, a bundle's own, there twice or inside of another one, or a value is not what EAS
-            takes.
+            takes, or either is nested too deeply.
     """
     values = _DEFAULTS | (_GPU_DEFAULTS if on_gpu else {})
     given_keys: set[str] = set()
     for given, value in settings.items():
         key = key_in_full(given)
         _check_key(given, key)
+        if not _is_within(value, _MOST_LEVELS):
+            raise UsageError(f"{given} is nested too deeply: expected at most {_MOST_LEVELS} levels")
         if expected := value_refusal(key, value):
             raise UsageError(f"{given} is {json.dumps(value, default=repr)}: expected {expected}")
         if key in given_keys:
@@ -59,10 +64,20 @@ def _check_key(given: str, key: str) -> None:
     """Refuses what cannot be a key, or is not to be given; raises ``UsageError``."""
     if not all(key.split(".")):
         raise UsageError(f"{given!r} is no key: expected names with dots between them, rpc.keepalive")
+    if key.count(".") >= _MOST_LEVELS:
+        raise UsageError(f"{shortened(given)} has {key.count('.') + 1} parts: expected at most {_MOST_LEVELS}")
     if own := next((each for each in _OWN if f"{key}.".startswith(f"{each}.")), ""):
         raise UsageError(f"{given} is not to be set by hand", hint=_OWN[own] and f"{_OWN[own]} sets it.")
     if key in PARENTS:
         raise UsageError(f"{given} holds other keys: expected each of them by itself", hint=f"Such as {given}.KEY")
+
+
+def _is_within(value: object, levels: int) -> bool:
+    """Whether what a value holds is no deeper than so many levels."""
+    if not isinstance(value, Mapping | list | tuple):
+        return True
+    held = value.values() if isinstance(value, Mapping) else value
+    return levels > 0 and all(_is_within(each, levels - 1) for each in held)
 
 
 def _check_nesting(values: Mapping[str, Any]) -> None:

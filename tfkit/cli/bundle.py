@@ -143,7 +143,7 @@ def _parsed(settings: Sequence[str]) -> dict[str, Any]:
     """``--set`` options by key; a value that is no JSON is text.
 
     Raises:
-        UsageError: One has no key, or a key comes twice.
+        UsageError: One has no key, or a key comes twice, or a value is nested too deeply.
     """
     parsed: dict[str, Any] = {}
     for text in settings:
@@ -156,6 +156,8 @@ def _parsed(settings: Sequence[str]) -> dict[str, Any]:
             parsed[key] = json.loads(value)
         except ValueError:
             parsed[key] = value
+        except RecursionError:
+            raise UsageError(f"--set {key}: the value is nested too deeply") from None
     return parsed
 
 

@@ -58,6 +58,7 @@ def run(
     tfkit warmup-convert build/digits --to eas --output requests
     """
     from tfkit.cli.output import note, print_json, print_text
+    from tfkit.errors import counted
     from tfkit.warmup.convert import convert_warmup
 
     report = convert_warmup(
@@ -75,5 +76,4 @@ def run(
     if as_json:
         print_json(report.as_dict())
     else:
-        plural = "" if report.requests == 1 else "s"
-        print_text(f"{report.path}: {report.requests} request{plural} as {report.format}")
+        print_text(f"{report.path}: {counted(report.requests, 'request')} as {report.format}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfkit.errors import EXIT_VERDICT
+from tfkit.errors import EXIT_VERDICT, counted
 
 if TYPE_CHECKING:
     from tfkit.warmup.coverage import Coverage
@@ -71,7 +71,7 @@ def _print_report(report: LintReport, *, strict: bool) -> None:
             print_text(f"    {line}")
     if report.coverage is not None:
         _print_coverage(report.coverage)
-    counts = ", ".join(f"{report.count(each)} {each}{'' if report.count(each) == 1 else 's'}" for each in Severity)
+    counts = ", ".join(counted(report.count(each), each) for each in Severity)
     print_text(f"{'passed' if report.passes(strict=strict) else 'FAILED'}: {counts}")
 
 

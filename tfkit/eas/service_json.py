@@ -131,7 +131,10 @@ def strict_values(data: bytes, path: Path) -> dict[str, Any]:
     for key, value in _leaves(document, path):
         if key in values:
             raise InputError(f"{path} sets {key} twice", hint="Leave one of them.")
-        values[key] = _plain(value)
+        try:
+            values[key] = _plain(value)
+        except RecursionError:
+            raise InputError(f"{path}: {key} is nested too deeply") from None
     return values
 
 

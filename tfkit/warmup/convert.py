@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfkit.eas.messages import PredictRequest, encode_request
-from tfkit.errors import InputError, MessageError, MissingError, TfkitError, UsageError, nearest
+from tfkit.errors import InputError, MessageError, MissingError, TfkitError, UsageError, counted, nearest
 from tfkit.savedmodel.files import is_saved_model
 from tfkit.warmup.files import check_target, replacing
 from tfkit.warmup.folder import StoredRequest, staged_requests, write_manifest
-from tfkit.warmup.sources import Format, find_format, read_items
+from tfkit.warmup.sources import Format, find_format, read_items, source_files
 from tfkit.warmup.staged import staged_files
 from tfkit.warmup.text import write_texts
 from tfkit.warmup.tf_serving import PREDICT, WARMUP_FILE, write_logs
@@ -89,7 +89,8 @@ def convert_warmup(
     Raises:
         InputError: A source cannot be read, or holds what the format cannot, or no request is of that signature.
         MessageError: A source is damaged, or something else than a file of requests.
-        UsageError: The options do not go together, or ``output`` is there already.
+        UsageError: The options do not go together, ``output`` is there already, or a file that the requests come from
+            would be replaced or go. Only one that is a single request of EAS may be, by itself.
         MissingError: It cannot be written.
 
     Example:
@@ -108,11 +109,9 @@ def convert_warmup(
         raise UsageError(f"output {doubled!r} is asked for twice: name each output once")
     reader = _Reader(target, None if model is None else Path(model), signature, tuple(fetch))
     places = tuple(map(Path, sources))
-    # A single file is replaced by its like; of a folder some requests may go, as what it held before is removed.
-    if os.path.realpath(output) in map(os.path.realpath, places) and Path(output).suffix.lower() != ".bin":
-        raise UsageError(f"{output} is where the requests come from", hint="Name another place.")
+    kept = _source_files(places, Path(output), target)
     try:
-        path, written = _write(reader.read(places), Path(output), target, model_name, force=force)
+        path, written = _write(reader.read(places), Path(output), target, model_name, kept, force=force)
     except InputError as error:
         error.message = f"{reader.item}: {error.message}" if reader.item else error.message
         raise
@@ -179,19 +178,21 @@ class _Reader:
             yield f"{which} left out: a {kind}; only a {PREDICT} holds inputs by name"
         if self.others:
             names = ", ".join(f"{name!r}" for name in self.others)
-            yield f"{_requests(self.others.total())} of other signatures left out: {names}"
+            yield f"{counted(self.others.total(), 'request')} of other signatures left out: {names}"
         if self.doubled:
-            yield f"{_requests(self.doubled)} left out: the same as another in {self.target}"
+            yield f"{counted(self.doubled, 'request')} left out: the same as another in {self.target}"
         if self.unnamed and self.target not in _PLAIN:
-            yield f"{_requests(self.unnamed)} of Triton's mean the model's default signature: --signature names another"
+            which = f"{counted(self.unnamed, 'request')} of Triton's"
+            yield f"{which} mean the model's default signature: --signature names another"
         if self.fetch and not self.filled:
             yield "--fetch changes nothing: each request asks for outputs of its own"
         if self.target in _PLAIN:
             for name, count in self._named.items():
                 if name:
-                    yield f"{self.target} has no place for signatures: {_requests(count)} named {name!r}"
+                    yield f"{self.target} has no place for signatures: {counted(count, 'request')} named {name!r}"
             if self.asking:
-                yield f"{self.target} has no place for outputs: {_requests(self.asking)} asked for some, not for all"
+                asking = counted(self.asking, "request")
+                yield f"{self.target} has no place for outputs: {asking} asked for some, not for all"
 
     def _requests_of(self, source: Path) -> Iterator[PredictRequest]:
         """The requests of a source that are wanted, as they are."""
@@ -244,15 +245,32 @@ def _shown(name: str) -> str:
     return f"signature {name!r}" if name else "the default signature"
 
 
-def _requests(count: int) -> str:
-    return f"{count} request{'' if count == 1 else 's'}"
+def _source_files(places: Sequence[Path], output: Path, target: Format) -> frozenset[Path]:
+    """The files that the requests come from, links followed; as not all requests may be wanted, none is replaced.
+
+    Raises:
+        UsageError: The output is one of them, or one of the places that they are in.
+    """
+    files = frozenset(Path(os.path.realpath(file)) for place in places for file in source_files(place))
+    written = Path(os.path.realpath(_logs_file(output) if target is Format.TF_SERVING else output))
+    if target is Format.EAS and find_format(places[0])[0] is target and files == {written}:
+        return files  # a single request, which is replaced by its like
+    if written in files or os.path.realpath(output) in map(os.path.realpath, places):
+        raise UsageError(f"{output} is where the requests come from", hint="Name another place.")
+    return files
 
 
 def _write(
-    requests: Iterator[PredictRequest], output: Path, target: Format, model_name: str, *, force: bool
+    requests: Iterator[PredictRequest],
+    output: Path,
+    target: Format,
+    model_name: str,
+    sources: Collection[Path],
+    *,
+    force: bool,
 ) -> tuple[Path, int]:
     if target is Format.TRITON:
-        with staged_files(output, force=force, last=SAMPLES) as staged:
+        with staged_files(output, force=force, last=SAMPLES, sources=sources) as staged:
             return output, write_samples(staged, requests, batching=is_batching(output))
     if target is Format.TF_SERVING:
         return _write_logs(requests, output, model_name, force=force)
@@ -263,7 +281,7 @@ def _write(
             return output, write_texts(stream, requests)
     if output.suffix.lower() == ".bin":
         return output, _write_one(requests, output, force=force)
-    return output, _write_folder(requests, output, force=force)
+    return output, _write_folder(requests, output, sources, force=force)
 
 
 def _write_one(requests: Iterator[PredictRequest], output: Path, *, force: bool) -> int:
@@ -278,11 +296,11 @@ def _write_one(requests: Iterator[PredictRequest], output: Path, *, force: bool)
     return 1
 
 
-def _write_folder(requests: Iterator[PredictRequest], output: Path, *, force: bool) -> int:
+def _write_folder(requests: Iterator[PredictRequest], output: Path, sources: Collection[Path], *, force: bool) -> int:
     if output.suffix.lower() == ".txt":
         raise UsageError(f"{output}: a .txt file holds text", hint=f"For that: --to {Format.EAS_TEXT}.")
     stored: list[StoredRequest] = []
-    with staged_requests(output, force=force) as staged:
+    with staged_requests(output, force=force, sources=sources) as staged:
         for number, request in enumerate(requests, start=1):
             data = encode_request(request)
             stored.append(StoredRequest.describe(f"{number:04}.bin", data))
@@ -292,10 +310,10 @@ def _write_folder(requests: Iterator[PredictRequest], output: Path, *, force: bo
 
 
 def _write_logs(requests: Iterator[PredictRequest], output: Path, model_name: str, *, force: bool) -> tuple[Path, int]:
+    file = _logs_file(output)
+    if file == output:
+        return file, _write_log_file(requests, file, model_name, force=force)
     try:
-        if not (output.is_dir() and is_saved_model(output)):
-            return output, _write_log_file(requests, output, model_name, force=force)
-        file = output / WARMUP_FILE
         file.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise MissingError(f"{output} cannot be written: {error.strerror or error}") from None
@@ -305,6 +323,14 @@ def _write_logs(requests: Iterator[PredictRequest], output: Path, model_name: st
         with suppress(OSError):  # it goes if it is empty
             file.parent.rmdir()
         raise
+
+
+def _logs_file(output: Path) -> Path:
+    """The file of TensorFlow Serving's requests: a SavedModel's, if the output is one."""
+    try:
+        return output / WARMUP_FILE if output.is_dir() and is_saved_model(output) else output
+    except OSError as error:
+        raise MissingError(f"{output} cannot be written: {error.strerror or error}") from None
 
 
 def _write_log_file(requests: Iterator[PredictRequest], file: Path, model_name: str, *, force: bool) -> int:

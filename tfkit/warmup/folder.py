@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ def write_folder(
         )
 
 
-def staged_requests(folder: Path, *, force: bool) -> AbstractContextManager[Path]:
+def staged_requests(folder: Path, *, force: bool, sources: Collection[Path] = ()) -> AbstractContextManager[Path]:
     """A new folder beside one, for files of requests and their manifest, which are moved into it in the end.
 
     What an earlier manifest there names, and is as it was written, goes; all else in the folder stays.
@@ -93,14 +93,16 @@ def staged_requests(folder: Path, *, force: bool) -> AbstractContextManager[Path
     Args:
         folder: Where they go; made if it is not there.
         force: Replace a folder of requests that is there already.
+        sources: The files that the requests come from, links followed, none of which is to be replaced or to go.
 
     Raises:
-        UsageError: A manifest or one of the files is there already, and ``force`` was not given.
-        InputError: The folder's parent does not exist, a file stands in its place, or its ``manifest.json`` is another
-            program's, or that of an export.
+        UsageError: A manifest or one of the files is there already, and ``force`` was not given, or it is a source.
+        InputError: The folder's parent does not exist, something else stands in its place or in that of a file, or its
+            ``manifest.json`` is another program's, or that of an export.
         MissingError: It cannot be written: no permission, no space.
     """
-    return staged_files(folder, force=force, last=MANIFEST, stale=_own_files(folder, force=force))
+    stale = _own_files(folder, force=force)
+    return staged_files(folder, force=force, last=MANIFEST, stale=stale, sources=sources)
 
 
 def read_folder(folder: Path) -> tuple[StoredRequest, ...]:
@@ -173,7 +175,8 @@ def _read_entry(folder: Path, path: Path, entry: dict[str, Any]) -> StoredReques
 
 def _beside(folder: Path, path: Path, entry: dict[str, Any]) -> Path:
     name = entry.get("file")
-    if not isinstance(name, str) or not name or Path(name).name != name:
+    # What is printable holds neither NUL nor lone surrogates, as no file's name can.
+    if not isinstance(name, str) or not name or Path(name).name != name or not name.isprintable():
         raise InputError(f'{path}: "file" is {name!r}: expected the name of a file beside it')
     return folder / name
 

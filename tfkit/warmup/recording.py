@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from tfkit.eas.messages import decode_request
-from tfkit.errors import InputError, MissingError, TfkitError, UsageError
+from tfkit.errors import InputError, MissingError, TfkitError, UsageError, counted
 from tfkit.warmup.files import write_file
 from tfkit.warmup.folder import MANIFEST, StoredRequest, read_folder, write_manifest
 from tfkit.warmup.form import RequestForm
@@ -99,13 +99,9 @@ class RecordSummary:
             (self.dropped, "dropped, for they came too fast"),
             (self.unreadable, "no PredictRequests"),
         )
-        kept = f"{_count(self.forms, 'form')} kept in {self.folder}, one request of each"
-        parts = [f"{_count(seen, 'request')} seen", kept, *(f"{count} {what}" for count, what in beyond if count)]
+        kept = f"{counted(self.forms, 'form')} kept in {self.folder}, one request of each"
+        parts = [f"{counted(seen, 'request')} seen", kept, *(f"{count} {what}" for count, what in beyond if count)]
         return "; ".join(parts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class Recorder:

@@ -61,16 +61,17 @@ def warmup_from_records(
 
     Raises:
         InputError: ``records`` is no folder of requests, or none of them fits the model.
-        UsageError: ``most`` is less than 1, or ``output`` exists already, or is the folder of records itself.
+        UsageError: ``most`` is less than 1, or ``output`` exists already, or is among the records.
         MissingError: A file cannot be written.
     """
     if most < 1:
         raise UsageError(f"{most} forms of recorded requests are not possible: expected 1 or more")
     output, records = Path(output or (ONE_FILE if most == 1 else SEVERAL_FILES)), Path(records)
+    target = output.resolve()
+    if target == records.resolve() or (most == 1 and target.parent == records.resolve()):
+        raise UsageError(f"{output} is where the records are, which stay as they are", hint="Name another place.")
     if most == 1:
         check_target(output, force=force)
-    elif output.resolve() == records.resolve():
-        raise UsageError(f"{output} is the folder of records, which would be replaced", hint="Name another one.")
     fits = _Model(Path(model), tags)
     kinds: dict[RequestForm, _Kind] = {}
     skipped: list[str] = []

@@ -18,7 +18,7 @@ from tfkit.warmup.files import DAMAGED, Flaw, decode_warmup
 from tfkit.warmup.folder import MANIFEST, listed_files
 from tfkit.warmup.text import read_texts
 from tfkit.warmup.tf_serving import WARMUP_FILE, decode_log
-from tfkit.warmup.triton import CONFIG, SAMPLES, is_triton_folder, read_samples
+from tfkit.warmup.triton import CONFIG, SAMPLES, is_triton_folder, read_samples, sample_files
 
 
 class Format(StrEnum):
@@ -101,6 +101,17 @@ def read_items(source: Path, model: Path | None = None) -> Iterator[Item]:
             )
         signature = find_signature(read_signatures(model, None))
         yield from (Item(place, f"line {number}", request) for number, request in read_texts(place, signature))
+
+
+def source_files(source: Path) -> Iterator[Path]:
+    """The files that the requests of a source are in, and those that name them; raises as ``find_format`` does."""
+    kind, place = find_format(source)
+    if kind is Format.TRITON:
+        yield from sample_files(place)
+        return
+    if place.is_dir():
+        yield place / MANIFEST
+    yield from listed_files(place)
 
 
 def _format_of_folder(folder: Path) -> tuple[Format, Path]:

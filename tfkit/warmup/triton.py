@@ -93,6 +93,12 @@ def read_samples(folder: Path) -> Iterator[tuple[str, PredictRequest]]:
             yield called, PredictRequest(dict(_read_inputs(folder, called, sample, rows)))
 
 
+def sample_files(folder: Path) -> Iterator[Path]:
+    """The files that a Triton model's samples and their values may be in."""
+    yield from (folder / name for name in (CONFIG, SAMPLES) if (folder / name).is_file())
+    yield from (folder / _FOLDER).rglob("*")
+
+
 def write_samples(folder: Path, requests: Iterable[PredictRequest], *, batching: bool) -> int:
     """Writes requests as samples into a folder; returns how many they were.
 
