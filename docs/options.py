@@ -20,7 +20,8 @@ from typer.main import get_command
 
 import tfkit
 from tfkit.cli.app import COMMANDS, build_app
-from tfkit.recipe.reading import TABLES, recipe_schema
+from tfkit.recipe.reading import recipe_schema
+from tfkit.recipe.tables import TABLES
 
 DOCS = Path(__file__).parent
 FOLDER = DOCS / "commands"

@@ -13,7 +13,8 @@ import pytest
 
 from tfkit.errors import InputError
 from tfkit.recipe.lines import line_of
-from tfkit.recipe.reading import TABLES, read_recipe, recipe_schema
+from tfkit.recipe.reading import read_recipe, recipe_schema
+from tfkit.recipe.tables import TABLES
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
 
@@ -46,11 +47,9 @@ def test_the_recipes_that_come_with_tfkit_fit_the_schema(path: Path) -> None:
 
 
 MISTAKES = {
-    "[source]\nmodle = 'm'": (
-        "line 1: 'source.model' is missing",
-        "line 2: there is no 'source.modle'",
-        "mean 'model'",
-    ),
+    "[source]\nmodle = 'm'": ("line 2: there is no 'source.modle'", "mean 'model'"),
+    "[source]\nsignature = 's'": ("line 1: 'source.model' is missing",),
+    "[source]\nodel = 1\n[sorce]\nmodle = 'm'": ("line 2: there is no 'source.odel'", "line 3: there is no 'sorce'"),
     "[source]\nmodel = 'm'\n[bundel]\nx = 1": ("line 3: there is no 'bundel'", "mean 'bundle'"),
     "[source]\nmodel = 1": ("line 2: 'source.model' is 1: input should be a valid string",),
     "[source]\nmodel = 'm'\nrename = {a = 1}": ("line 3: 'source.rename.a' is 1",),
@@ -59,7 +58,8 @@ MISTAKES = {
         "line 4: 'target.format' is 'onnxx'",
         "'savedmodel' or 'onnx'",
     ),
-    "[source]\nmodel = 'm'\n[warm_up]\nbatch_sizes = [1, 0]": ("line 4: 'warm_up.batch_sizes' is 0", "greater than"),
+    "[source]\nmodel = 'm'\n[warm_up]\nbatch_sizes = [1, 0]": ("line 4: 'warm_up.batch_sizes' holds 0", "greater than"),
+    "[source]\nmodel = 'm'\ninput_shapes = {x = [1, 'a']}": ("line 3: 'source.input_shapes.x' holds 'a': ",),
     "[source]\nmodel = 'm'\n[verify]\natol = -1.0": ("line 4: 'verify.atol' is -1.0",),
     "[source]\nmodel = 'm'\n[verify]\nrun = 'no'": ("line 4: 'verify.run' is 'no'",),
     "name = 'a b'\n[source]\nmodel = 'm'": ("line 1: 'name' is 'a b'",),
@@ -73,7 +73,16 @@ MISTAKES = {
     "[source]\nmodel = 'm'\nrename = [" + "'x'," * 99 + "]": ("line 3: 'source.rename' is ['x', 'x'", "...: expected"),
     "[source]\nmodel = 'm'\n[target]\nprocessors = ['tensorflow_cpu_2.8']": ("line 4: ", "tensorflow_cpu_2.8", "mean"),
     "[source]\nmodel = 'm'\n[bundle]\nsettings = {cpu = 'two'}": ("line 4: ", 'cpu is "two"'),
-    "[source]\nmodel = 'm'\n[bundle]\nsettings = {name = 'digits'}": ("line 4: ", "by hand", "bundle.name sets it"),
+    "[source]\nmodel = 'm'\n[bundle.settings]\ncpu = 1\nmetadata.cpu = 2\nrpc = 3\nmemory = 'a'": (
+        "line 5: 'bundle.settings': metadata.cpu is given twice",
+        "line 6: 'bundle.settings': rpc holds other keys",
+        "line 7: 'bundle.settings': memory is",
+    ),
+    "[source]\nmodel = 'm'\n[bundle]\nsettings = {name = 'digits'}": (
+        "line 4: ",
+        "by hand",
+        "In a recipe, --name is: bundle.name",
+    ),
     "[source]\nmodel = 'm'\n[bundle.settings]\nrpc.keepalive = 'long'": ("line 4: ", "expected a whole number"),
     "[source]\nmodel = 'm'\n[bundle]\nname = 'a b'": ("line 4: ", "'a b'"),
     "[source]\nmodel = 'm'\n[bundle]\nbase_url = 'bucket'": ("line 4: ", "oss://"),
@@ -90,6 +99,10 @@ MISTAKES = {
     ),
     "samples = '@x.npz'\n[source]\nmodel = 'm'": ("line 1: 'samples' is '@x.npz': expected a table", '"" = "@FILE"'),
     "[source]\nmodel = 'm'\n[samples]\n'' = 'x.npz'": ("line 4: 'samples.\"\"' is 'x.npz'", '"" = "@FILE"'),
+    "[source]\nmodel = 'm'\n[samples]\ny = 'radnom'": (
+        "line 4: 'samples.y' is 'radnom', which ",
+        'Did you mean "random"?',
+    ),
     "[source]\nmodel = 'm'\n[samples]\nword = 'text'": ('the name "" is for a file', 'in a list: ["hello"]'),
     "[source]\nmodel = 'no'": ("line 2: 'source.model' is ", "no, which does not exist", "relative to the recipe"),
     f"[source]\nmodel = '{'n' * 300}'": ("nnn, which does not exist",),
@@ -129,10 +142,17 @@ name = "a b"
     ).splitlines()
     place = f"{tmp_path / 'recipe.toml'}, line "
     lines = [line.removeprefix(place).partition(":")[0] for line in said if line.startswith(place)]
-    assert lines == ["1", "2", "4", "6", "6", "8", "9"]
-    assert [line for line in said if "Did you mean 'model'?" in line] == [said[2]]
-    assert said[2].startswith("    Did you mean")
+    assert lines == ["2", "4", "6", "6", "8", "9"]
+    assert [line for line in said if "Did you mean 'model'?" in line] == [said[1]]
+    assert said[1].startswith("    Did you mean")
     assert "Did you mean 'layout'" in said[said.index(next(line for line in said if "layot" in line)) + 1]
+
+
+@pytest.mark.parametrize("text", ["[sorce]\nmodel = 'm'", "[source]\nmodle = 'm'", "[SOURCE]\nmodel = 'm'"])
+def test_what_is_misspelt_is_not_missing(tmp_path: Path, text: str) -> None:
+    said = told(tmp_path, text)
+    assert "Did you mean" in said
+    assert "missing" not in said
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,12 @@ def statuses(report: RecipeReport) -> list[str]:
     return [step.status for step in report.steps]
 
 
+def record_of(recipe: Path) -> dict[str, list[str]]:
+    """The files that each step wrote."""
+    record = json.loads((recipe.parent / "build/negative/record.json").read_text())
+    return {name: sorted(entry["files"]) for name, entry in record.items()}
+
+
 def test_a_recipe_does_it_all(first: RecipeReport) -> None:
     assert first.passed, str(first)
     assert [step.name for step in first.steps] == STEPS
@@ -87,7 +93,10 @@ def test_a_recipe_does_it_all(first: RecipeReport) -> None:
 
 def test_nothing_is_done_twice(again: Path) -> None:
     assert statuses(run_recipe(again)) == ["up to date"] * len(STEPS)
+    before = record_of(again)
+    (again.parent / "build/negative/record.json").unlink()
     assert statuses(run_recipe(again, force=True)) == ["done"] * len(STEPS)
+    assert record_of(again) == before  # what is written with the content that it had is a step's own, too
 
 
 def test_what_is_gone_or_changed_is_made_anew(again: Path) -> None:
@@ -139,6 +148,24 @@ def test_what_a_step_wrote_that_there_is_no_longer_goes(again: Path) -> None:
     assert Record(output).outcome("bundle check", "") is None
 
 
+def test_what_somebody_else_put_into_a_steps_folder_stays(again: Path) -> None:
+    output = again.parent / "build/negative"
+    mine = {output / "warm_up" / name for name in ("NOTES.md", "recorded.bin")}
+    text = again.read_text()
+    text = text[: text.index("[warm_up]")]
+    for table in (
+        "[warm_up]\nprove = false\nbatch_sizes = [1, 2]",
+        "[warm_up]\nprove = false\nbatch_sizes = [1, 3]",
+        "",
+    ):
+        again.write_text(text + table)
+        assert run_recipe(again, force=bool(table)).passed
+        for file in mine:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("mine")
+    assert set((output / "warm_up").iterdir()) == mine
+
+
 def test_other_samples_and_settings_are_seen(again: Path) -> None:
     np.save(again.parent / "rows.npy", np.ones((4, 2), np.float32) * np.arange(4, dtype=np.float32)[:, None])
     assert statuses(run_recipe(again))[0] == "done"
@@ -176,8 +203,7 @@ def test_advice_names_keys_of_the_recipe(tmp_path: Path) -> None:
     made.signature(y=made.node("y", "Add", ["x", noise], T=FLOAT))
     made.write(tmp_path / "model")
     report = run_recipe(recipe)
-    assert "--no-verify" not in report.steps[0].text
-    assert "verify.run = false" in report.steps[0].text
+    assert "In a recipe, --no-verify is: verify.run = false" in report.steps[0].text
 
 
 @pytest.mark.parametrize(

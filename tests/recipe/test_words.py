@@ -9,10 +9,7 @@ from typer.main import get_command
 
 from tfkit.cli.app import build_app
 from tfkit.recipe.reading import recipe_schema
-from tfkit.recipe.words import KEYS, in_recipe_words
-
-# What ``tfkit run`` has itself, or what no advice is about.
-LEFT = {"--output", "--force", "--install", "--json"}
+from tfkit.recipe.words import FORMS, SAME, with_recipe_forms
 
 
 def options_of(name: str) -> set[str]:
@@ -20,49 +17,22 @@ def options_of(name: str) -> set[str]:
     return {option for each in group.commands[name].params for option in each.opts if option.startswith("--")}
 
 
-@pytest.mark.parametrize(
-    ("said", "in_a_recipe"),
-    [
-        (
-            "Fix it: --set is_training=false --set a/b=VALUE",
-            'Fix it: source.fixed.is_training = false, source.fixed."a/b" = "VALUE"',
-        ),
-        (
-            "  --output-tensor scores=Softmax:0   Softmax, float32[?, 10]",
-            '  source.output_tensors.scores = "Softmax:0"   Softmax, float32[?, 10]',
-        ),
-        (
-            "Run: tfkit runtime install p; or export with --install, or with --no-verify, which is recorded.",
-            "Run: tfkit runtime install p; or export with --install, or with verify.run = false, which is recorded.",
-        ),
-        (
-            "Give samples (--input NAME=@FILE.npy), or allow it with --atol and --rtol.",
-            'Give samples (samples.NAME = "@FILE.npy"), or allow it with verify.atol and verify.rtol.',
-        ),
-        (
-            "Name it: --model FILE.py:build, a function; --model 'x'",
-            "Name it: source.architecture = \"FILE.py:build\", a function; source.architecture 'x'",
-        ),
-        ("With --signature, takes a. Leave --opset out", "With source.signature, takes a. Leave target.opset out"),
-        ("tfkit export m --set a=1 -o FOLDER shows more.", "tfkit export m --set a=1 -o FOLDER shows more."),
-        ("--reference SOURCE", "--reference SOURCE"),
-    ],
-)
-def test_options_are_called_as_a_recipe_calls_them(said: str, in_a_recipe: str) -> None:
-    assert in_recipe_words(said) == in_a_recipe
+def test_each_option_that_is_named_is_told_once() -> None:
+    told = with_recipe_forms("Give --input x=@a.npy or --input x=random, --force, or see `tfkit serve --op-library`.")
+    assert told.splitlines()[1:] == ['In a recipe, --input is: samples.NAME = "@FILE", "random" or VALUES']
+    assert with_recipe_forms("No option -- here, nor a--set.") == "No option -- here, nor a--set."
 
 
-def test_every_option_of_export_has_a_key_or_is_left_as_it_is() -> None:
-    options = options_of("export")
-    assert options - KEYS.keys() == LEFT
-    assert LEFT - {"--json"} <= options_of("run")
+def test_every_option_of_export_has_a_form_or_is_one_of_run() -> None:
+    assert options_of("export") - FORMS.keys() == set(SAME)
+    assert set(SAME) <= options_of("run")
 
 
-@pytest.mark.parametrize("key", KEYS.values())
-def test_a_key_is_one_of_a_recipe(key: str) -> None:
+@pytest.mark.parametrize("form", FORMS.values())
+def test_a_form_is_a_key_of_a_recipe(form: str) -> None:
     schema = recipe_schema()
-    table, _, name = key.partition(" ")[0].partition(".")
+    table, name = form.partition(" = ")[0].split(".")[:2]
     place = schema["properties"][table]
-    if name:
+    if table != "samples":
         held = place.get("$ref") or next(each["$ref"] for each in place["anyOf"] if "$ref" in each)
         assert name in schema["$defs"][held.rpartition("/")[2]]["properties"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -97,9 +98,10 @@ def make_inputs(
     given = _by_name(options, signature)
     missing = [spec for spec in signature.inputs if spec.name not in given]
     if missing:
+        name = missing[0].name
         raise SignatureError(
-            f"signature {signature.name!r} needs input {missing[0].name!r}, {missing[0]}: nothing was given for it",
-            hint=f"Give {missing[0].name}=@FILE.npy, {missing[0].name}=random or {missing[0].name}=JSON.",
+            f"signature {signature.name!r} needs input {name!r}, {missing[0]}: nothing was given for it",
+            hint=f"Give --input {name}=@FILE.npy, --input {name}=random or --input {name}=VALUE.",
         )
     arrays = {
         spec.name: _convert(given[spec.name], spec, batch_size, seed, reading)
@@ -198,7 +200,8 @@ def signature_of(options: Sequence[InputOption], name: str = "") -> Signature:
     for key, given in sorted(_collect(options, None).items()):
         if given.made_up:
             raise SignatureError(
-                f"input {key!r} cannot be made up: what it takes is not known", hint=f"Give values: {key}=@FILE.npy"
+                f"input {key!r} cannot be made up: what it takes is not known",
+                hint=f"Give values: --input {key}=@FILE.npy",
             )
         specs.append(TensorSpec(key, given.option.dtype or _implied_dtype(given, key), None))
     return Signature(name, tuple(specs), ())
@@ -225,7 +228,8 @@ def _by_name(options: Sequence[InputOption], signature: Signature) -> dict[str, 
 def _no_column(file: RowFile, spec: TensorSpec, left: Sequence[str]) -> SignatureError:
     """A table has columns for other inputs, and none for this one."""
     name = spec.name
-    hint = f"{nearest(name, left)} Take one with {name}=@{file.path}:COLUMN, or give {name}=random."
+    one = _option(name, f"{file.path}:COLUMN")
+    hint = f"{nearest(name, left)} Take one with {one}, or give --input {name}=random."
     if file.is_row_of(spec):
         hint = (
             f"A column has one value a row, and {name} takes more: give it in a file of its own, or all as JSON lines."
@@ -286,15 +290,20 @@ def _named_rows(file: RowFile, key: str, signature: Signature | None) -> Sequenc
         hint = nearest(signature.inputs[0].name, columns) if signature.inputs else ""
         raise SignatureError(
             f"{file.path} has no column for any input: signature {signature.name!r} takes {takes}",
-            hint=f"All columns as a row of one: {vectors[0].name}=@{file.path}" if vectors else hint,
+            hint=f"All columns as a row of one: {_option(vectors[0].name, file.path)}" if vectors else hint,
         )
     return found
 
 
 def _only_input(path: Path, signature: Signature | None) -> str:
     if signature is None or len(signature.inputs) != 1:
-        raise SignatureError(f"{path} does not say which input it is for", hint=f"Name it: NAME=@{path}")
+        raise SignatureError(f"{path} does not say which input it is for", hint=f"Name it: {_option('NAME', path)}")
     return signature.inputs[0].name
+
+
+def _option(name: str, file: Path | str) -> str:
+    """The option that gives a file to an input, as the shell takes it."""
+    return f"--input {shlex.quote(f'{name}=@{file}')}"
 
 
 def _convert(given: _Given, spec: TensorSpec, batch_size: int | None, seed: int, reading: Reading) -> Array:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tfkit.bundle.make import EAS, TF_SERVING
 from tfkit.bundle.service import service_values
@@ -15,11 +15,9 @@ from tfkit.fetching.urls import is_url
 from tfkit.inputs.options import FORMS, TEXT_HINT, FileSource, parse_inputs
 from tfkit.processors.catalogue import INSTALLED, Processor, find_processor, select_processors
 from tfkit.recipe.record import files_of, is_there
-from tfkit.recipe.words import in_recipe_words
+from tfkit.recipe.tables import BundleTable, Recipe, SourceTable, Value
+from tfkit.recipe.words import with_recipe_forms
 from tfkit.serve.settings import is_service_name
-
-if TYPE_CHECKING:
-    from tfkit.recipe.reading import BundleTable, Recipe, SourceTable, Value
 
 ONNX = "onnx"
 WHOLE_SET = 'A whole set of inputs has an empty name: "" = "@FILE".'
@@ -28,6 +26,8 @@ _SAMPLE_WORDS = {
     FORMS: '"@FILE" (npy, npz, json, csv, jsonl, txt, ...), "random", "random:LO:HI", "zeros", or a value; '
     'the name "" is for a file that is a whole set',
     TEXT_HINT: 'Text is given in a list: ["hello"].',
+    "mean random?": 'mean "random"?',
+    "mean zeros?": 'mean "zeros"?',
 }
 
 Keys = tuple[str, ...]
@@ -117,10 +117,12 @@ def _samples(samples: Mapping[str, Value], home: Path) -> Iterator[Mistake]:
         if not name and not (isinstance(value, str) and value.startswith("@")):
             yield Mistake(keys, f"{called} is {value!r}: expected a file with a whole set of inputs", WHOLE_SET)
             continue
+        text = input_option(name, value, home)
         try:
-            (option,) = parse_inputs([input_option(name, value, home)])
+            (option,) = parse_inputs([text])
         except TfkitError as error:
-            yield Mistake(keys, f"{called}: {_sample_words(error.message)}", _sample_words(error.hint))
+            problem = error.message.removeprefix(f"input option {text!r} ")
+            yield Mistake(keys, f"{called} is {value!r}, which {_sample_words(problem)}", _sample_words(error.hint))
             continue
         if isinstance(option.source, FileSource) and not is_there(option.source.path):
             yield _missing(keys, called, option.source.path)
@@ -201,18 +203,18 @@ def _bundle(bundle: BundleTable, targets: list[str], name: str, *, complete: boo
 
 
 def _settings(settings: Mapping[str, Any], *, on_gpu: bool) -> Iterator[Mistake]:
-    flat = flat_settings(settings)
-    each = [mistake for key, value in flat.items() for mistake in _refused({key: value}, key.split("."), on_gpu)]
-    # Where each is right by itself, one may yet be in the way of another.
-    yield from each or _refused(flat, (), on_gpu)
-
-
-def _refused(settings: Mapping[str, Any], place: Iterable[str], on_gpu: bool) -> Iterator[Mistake]:
-    try:
-        service_values(settings, on_gpu=on_gpu)
-    except UsageError as error:
-        keys = ("bundle", "settings", *place)
-        yield Mistake(keys, f"'bundle.settings': {error.message}", in_recipe_words(error.hint), because=_PROCESSORS)
+    """What is wrong with each of a bundle's settings, by itself or beside those before it that are right."""
+    right: dict[str, Any] = {}
+    for key, value in flat_settings(settings).items():
+        try:
+            service_values(right | {key: value}, on_gpu=on_gpu)
+        except UsageError as error:
+            keys = ("bundle", "settings", *key.split("."))
+            yield Mistake(
+                keys, f"'bundle.settings': {error.message}", with_recipe_forms(error.hint), because=_PROCESSORS
+            )
+        else:
+            right[key] = value
 
 
 def _one_warm_up(recipe: Recipe, bundle: BundleTable) -> Iterator[Mistake]:

@@ -69,9 +69,20 @@ class Record:
             return None
         return entry.outcome if dict(_digests(self._folder, entry.files)) == entry.files else None
 
-    def keep(self, step: str, key: str, places: Iterable[Path], outcome: Outcome) -> None:
-        """Keeps what a step gave and the checksums of what it wrote; removes what only an earlier run of it wrote."""
-        files = {name: digest for place in places for name, digest in digests_below(place, self._folder).items()}
+    def keep(self, step: str, key: str, written: Iterable[Path], outcome: Outcome) -> None:
+        """Keeps what a step gave and the checksums of what it wrote; removes what only an earlier run of it wrote.
+
+        Args:
+            step: The step.
+            key: What it depended on.
+            written: The files that it wrote, and no others: some day they are removed.
+            outcome: What it gave.
+
+        Raises:
+            InputError: One is not there.
+            MissingError: One may not be read.
+        """
+        files = {name: digest for file in written for name, digest in digests_below(file, self._folder).items()}
         before = self._steps.get(step)
         if before is not None:
             self._remove({name: digest for name, digest in before.files.items() if name not in files})
@@ -168,6 +179,24 @@ def digests_below(path: Path, base: Path) -> dict[str, str]:
         return {each.relative_to(base).as_posix(): _digest(each) for each in names}
     except OSError as error:
         raise MissingError(f"{error.filename or path} cannot be read: {error.strerror or error}") from None
+
+
+def stamps_of(places: Iterable[Path]) -> dict[Path, tuple[int, ...]]:
+    """What changes when a file is written, even with the content that it had: of every file at or below some places.
+
+    Raises:
+        MissingError: Something may not be read.
+    """
+    try:
+        return {file: _stamp(file) for place in places for file in ([place] if place.is_file() else _files(place))}
+    except OSError as error:
+        raise MissingError(f"{error.filename} cannot be read: {error.strerror or error}") from None
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    # The time of the last change, too: what is linked to a file that was there before has the rest from that.
+    status = file.lstat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _files(folder: Path) -> Iterator[Path]:

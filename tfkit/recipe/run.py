@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tfkit.errors import InputError, MissingError, TfkitError
-from tfkit.recipe.reading import Recipe, read_recipe
-from tfkit.recipe.record import Outcome, Record, key_of
+from tfkit.recipe.reading import read_recipe
+from tfkit.recipe.record import Outcome, Record, key_of, stamps_of
 from tfkit.recipe.steps import Plan, Step, Tell
-from tfkit.recipe.words import in_recipe_words
+from tfkit.recipe.tables import Recipe
+from tfkit.recipe.words import with_recipe_forms
 from tfkit.warmup.files import write_file
 
 DONE, UP_TO_DATE, FAILED, NOT_RUN = "done", "up to date", "failed", "not run"
@@ -179,6 +180,7 @@ def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callab
         return _report(step, UP_TO_DATE, before)
     progress(step.name, "")
     tell: Tell = lambda text: progress(step.name, text)  # noqa: E731
+    stamps = stamps_of(step.writes)
     started = time.monotonic()
     try:
         outcome = step.act(tell)
@@ -186,8 +188,9 @@ def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callab
         outcome = Outcome(str(error), error.exit_code)
     elapsed_s = time.monotonic() - started
     if outcome.exit_code:
-        return _report(step, FAILED, replace(outcome, text=in_recipe_words(outcome.text)), elapsed_s)
-    record.keep(step.name, key, step.writes, outcome)
+        return _report(step, FAILED, replace(outcome, text=with_recipe_forms(outcome.text)), elapsed_s)
+    written = [file for file, stamp in stamps_of(step.writes).items() if stamps.get(file) != stamp]
+    record.keep(step.name, key, written, outcome)
     return _report(step, DONE, outcome, elapsed_s)
 
 

@@ -15,8 +15,8 @@ from tfkit.inputs.options import FileSource, parse_inputs
 from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
 from tfkit.processors.cuda import has_card
 from tfkit.recipe.checks import ONNX, architecture_file, flat_settings, input_option
-from tfkit.recipe.reading import BundleTable, Recipe, WarmUpTable
 from tfkit.recipe.record import Outcome, files_of
+from tfkit.recipe.tables import BundleTable, Recipe, WarmUpTable
 
 MODELS, WARM_UP, WARM_UP_FILE, BUNDLES = "models", "warm_up", "warm_up_test.bin", "bundles"
 

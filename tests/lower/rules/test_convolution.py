@@ -117,7 +117,13 @@ def test_groups_of_unknown_channels(prove: Prove, channels: int) -> None:
 
 def test_channels_that_make_no_whole_groups_are_an_error(prover: Prover, tmp_path: Path) -> None:
     shapes = [(None, None, None, None), (3, 3, 2, 6)]
-    prover.fails(tmp_path, grouped, (floats(1, 8, 9, 5), floats(3, 3, 2, 6)), shapes=shapes, match="evenly divisible|Input to reshape")
+    prover.fails(
+        tmp_path,
+        grouped,
+        (floats(1, 8, 9, 5), floats(3, 3, 2, 6)),
+        shapes=shapes,
+        match="evenly divisible|Input to reshape",
+    )
 
 
 def transposed(layout: str, padding: str, tf: Any, images: Any, filters: Any) -> Any:
