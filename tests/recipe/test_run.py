@@ -194,6 +194,13 @@ def test_an_onnx_recipe_ends_with_the_model(tmp_path: Path) -> None:
     report = run_recipe(recipe, output=tmp_path / "out")
     assert [(step.name, step.status) for step in report.steps] == [("export", "done")], str(report)
     assert (tmp_path / "out/recipe.onnx").is_file()
+    assert run_recipe(recipe, output=tmp_path / "out").steps[0].status == "up to date"
+    text = recipe.read_text()
+    recipe.write_text('[source]\nmodel = "model"\n[target]\nprocessors = ["tensorflow_cpu_1.15"]\n')
+    run_recipe(recipe, output=tmp_path / "out")
+    assert not list((tmp_path / "out").glob("recipe.onnx*"))
+    recipe.write_text(text)
+    assert run_recipe(recipe, output=tmp_path / "out").passed
 
 
 def test_advice_names_keys_of_the_recipe(tmp_path: Path) -> None:

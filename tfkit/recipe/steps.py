@@ -146,6 +146,8 @@ class Plan:
         return {name: said[name] for name in ("source", "target", "samples", "verify")}
 
     def _onnx(self) -> Step:
+        from tfkit.export.onnx.files import places_of
+
         options, reads = self._source()
         options["opset"] = self.recipe.target.opset
         output = self.output / f"{self.name}.onnx"
@@ -158,7 +160,7 @@ class Plan:
                 report = export_onnx(given.pop("model"), output, force=True, **given)
             return Outcome(f"{output.name}, opset {report.opset}", details=report.as_dict())
 
-        return Step("export", self._said(), reads, (output,), act)
+        return Step("export", self._said(), reads, places_of(output), act)
 
     def _export(self) -> Step:
         options, reads = self._source()

@@ -67,6 +67,11 @@ def check_file(output: Path, *, force: bool) -> Path:
     return target
 
 
+def places_of(output: Path) -> tuple[Path, ...]:
+    """All that an export writes for a model: its file, and what may lie beside it."""
+    return output, _beside(output, _DATA), _beside(output, _EVIDENCE)
+
+
 def save_model(model: Any, folder: Path, name: str, *, large_bytes: int = LARGE_BYTES) -> Path:
     """Writes a model into a folder, its weights beside it where they are large.
 
