@@ -10,6 +10,9 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+# Columns of what is no terminal: who reads a pipe or a log looks for whole names.
+_UNBOUNDED = 10_000
+
 
 def print_text(text: str) -> None:
     """Writes one result to stdout."""
@@ -73,4 +76,5 @@ def print_table(
     table = Table(*headers, title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(stderr=to_stderr, soft_wrap=False).print(table)
+    is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
+    Console(stderr=to_stderr, width=None if is_terminal else _UNBOUNDED).print(table)
