@@ -90,3 +90,19 @@ def test_values_inputs_and_kernels_are_compared() -> None:
     assert [each.kind for each in OLD.misfits(Node("n", "MatMul", (x,), {"T": FLOAT}))] == ["input"]
     half = Node("n", "AvgPool", (x,), {"T": type_value(DType.BFLOAT16), "padding": text_value("SAME")})
     assert OLD.misfits(half)
+
+
+def test_a_dtype_that_came_later_is_told_whatever_holds_it() -> None:
+    float8, known = DType.UINT64 + 2, type_value(DType.UINT64)
+    x = placeholder().out()
+    nodes = (
+        Node("n", "Cast", (x,), {"SrcT": FLOAT, "DstT": type_value(float8)}),
+        Node("n", "RestoreV2", (x, x, x), {"dtypes": types_value([DType.FLOAT, float8])}),
+        Node("n", "Placeholder", (), {"dtype": type_value(float8 + 100)}),
+    )
+    for node in nodes:
+        (misfit,) = OLD.misfits(node)
+        assert misfit.kind == "dtype"
+        assert misfit.text.startswith("TensorFlow 1.15 has no dtype float8_e4m3fn")
+        assert all(misfit.kind != "dtype" for misfit in Target("installed").misfits(node))
+    assert OLD.misfits(Node("n", "Placeholder", (), {"dtype": known})) == []

@@ -13,7 +13,7 @@ from tfkit.graph.closure import needed_by
 from tfkit.lower.flat import FlatModel
 from tfkit.lower.rewrite import Problem, rewrite
 from tfkit.lower.signatures import ChosenSignature, read_chosen
-from tfkit.lower.target import Target
+from tfkit.lower.target import DTYPE_ADVICE, Target
 from tfkit.lower.write import write_flat
 from tfkit.tensors import SERVE_TAG
 
@@ -119,6 +119,8 @@ def describe(model: FlatModel, target: Target, problems: Sequence[Problem], call
 
 def _hint(problems: Sequence[Problem]) -> str:
     """What the user can do."""
+    if any(problem.misfit.kind == "dtype" for problem in problems):
+        return DTYPE_ADVICE
     since = [problem.misfit.since for problem in problems]
     newest = max((each for each in since if each), key=lambda each: tuple(map(int, each.split("."))), default="")
     newer = f"with TensorFlow {newest} or newer" if newest and all(since) else "with a newer TensorFlow"

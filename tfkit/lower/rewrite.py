@@ -66,7 +66,8 @@ def rewrite(model: FlatModel, target: Target, rules: Mapping[str, Sequence[Rule]
     while waiting:
         node = waiting.pop()
         misfits = target.misfits(node)
-        edit = Edit(model.graph, node, target, facts) if node.op in rules else None
+        hopeless = any(misfit.kind == "dtype" for misfit in misfits)  # what a rule wrote would hold the dtype as well
+        edit = Edit(model.graph, node, target, facts) if node.op in rules and not hopeless else None
         chosen = None if edit is None else _choose(rules[node.op], edit, misfits)
         if edit is None or chosen is None:
             if misfits:

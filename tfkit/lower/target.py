@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tfkit.graph.nodes import Node
 from tfkit.lower.flat import count_of
 from tfkit.processors.catalogue import INSTALLED
-from tfkit.processors.ops import Device, Op, plain_value
+from tfkit.processors.ops import Device, Op, dtype_name, plain_value
 from tfkit.processors.tables import first_with, op_table
+from tfkit.tensors import DType
 
 # The version of GraphDef that each TensorFlow writes (TF_GRAPH_DEF_VERSION in its core/public/version.h).
 _GRAPH_VERSIONS = {"1.12": 27, "1.14": 38, "1.15": 134, "2.3": 440, "2.4": 561, "2.7": 898, "2.21": 2474}
+# Up to here the types.proto of TensorFlow 1.12 to 2.7 goes; what came later (float8, int4) they cannot even name.
+_NEWEST_DTYPE, _LAST_WITH_IT = int(DType.UINT64), (2, 7)
+_REF = 100  # what types.proto adds to a dtype for references to variables
+# What to do about a misfit of that kind.
+DTYPE_ADVICE = (
+    "No processor of EAS has the dtype: keep those values in float16 or float32. "
+    "Of a Keras model that was quantized to it, export the one before."
+)
 # Attributes that say nothing about what is computed: who shares a handle, what gradients would need, hints.
 _HINTS = frozenset(
     (
@@ -35,7 +44,8 @@ class Misfit:
     """Why a node does not fit.
 
     Attributes:
-        kind: ``op``, ``attribute``, ``input`` or ``kernel``, the last for dtypes as well.
+        kind: ``op``, ``attribute``, ``input``, ``kernel`` (for dtypes that the op does not take as well), or ``dtype``:
+            nothing in that TensorFlow takes it.
         text: What is wrong, for people.
         since: The first TensorFlow that takes it; ``None`` if that is not known.
     """
@@ -94,6 +104,8 @@ class Target:
 
         What can be dropped or written out without a change of meaning does not count: ``fit`` does that.
         """
+        if (unknown := self.dtype_misfit(node.attrs)) is not None:
+            return [unknown[0]]
         op = self._table.op(node.op)
         if op is None:
             return [Misfit("op", f"TensorFlow {self.minor} has no op {node.op}", self._since(node.op))]
@@ -103,6 +115,16 @@ class Target:
         if not found and node.op not in _DONE_BY_PASSES:
             found.extend(self._kernel_misfits(node, op))
         return found
+
+    def dtype_misfit(self, attrs: Mapping[str, Any]) -> tuple[Misfit, str] | None:
+        """The first dtype that the target does not know, among a node's attributes, and the attribute that holds it."""
+        if self.version > _LAST_WITH_IT:
+            return None
+        for name, value in attrs.items():
+            for number in _dtypes(value):
+                if number % _REF > _NEWEST_DTYPE:
+                    return Misfit("dtype", f"TensorFlow {self.minor} has no dtype {dtype_name(number)}"), name
+        return None
 
     def _attribute_misfits(self, node: Node, op: Op) -> Iterator[Misfit]:
         known = op.attributes
@@ -200,6 +222,16 @@ def first_allowing(op: Op, attribute: str, value: Any) -> str | None:
     if plain is None or not op.attributes[attribute].allowed:
         return None
     return first_with(op.name, types={attribute: plain})
+
+
+def _dtypes(value: Any) -> Sequence[int]:
+    """The dtypes that an attribute holds."""
+    kind = value.WhichOneof("value")
+    if kind == "type":
+        return (value.type,)
+    if kind == "tensor":
+        return (value.tensor.dtype,)
+    return value.list.type if kind == "list" else ()
 
 
 def _functions(value: Any) -> list[str]:

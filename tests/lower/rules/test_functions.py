@@ -1,13 +1,14 @@
-"""``tfkit.lower.rules``: ``activations``, ``special_functions``, ``dtypes``: what is computed number by number."""
+"""``tfkit.lower.rules``: ``activations``, ``division``, ``dtypes``, ``special_functions``: what numbers become."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.lower.rules.proof import Prove
+from tests.lower.rules.proof import Prove, Prover
 from tests.runtimes import CPU_PROCESSORS
 
 pytestmark = pytest.mark.network
@@ -114,6 +115,57 @@ def large(tf: Any, x: Any, y: Any) -> Any:
 def test_uint32(prove: Prove) -> None:
     calls = [(RANDOM.integers(0, 1 << 32, size).astype("uint32"), np.array([5], "uint32")) for size in (3, 5)]
     prove(large, *calls, processors=CPU_PROCESSORS, inside=False)
+
+
+def means(tf: Any, x: Any) -> Any:
+    return tf.reduce_mean(x, 1), tf.reduce_mean(x, 0, keepdims=True), tf.reduce_mean(x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "int32", "int64"])
+def test_means_of_integers(prove: Prove, dtype: str) -> None:
+    """Of as many as the dtype can count and more, and of negative ones, which are rounded towards zero."""
+    ends = np.iinfo(dtype)
+    any_numbers = RANDOM.integers(ends.min, ends.max, (3, 256), dtype, endpoint=True)
+    rows = [np.full((2, 4), ends.min, dtype), any_numbers, (np.arange(12).reshape(3, 4) - 9).astype(dtype)]
+    prove(means, (np.full((2, 4), ends.max, dtype),), *((each,) for each in rows), processors=CPU_PROCESSORS)
+
+
+def quotients(tf: Any, x: Any, y: Any) -> Any:
+    return x // y, x // y[:1], x % y
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
+def test_quotients_near_the_ends_of_a_dtype(prove: Prove, dtype: str) -> None:
+    ends = np.iinfo(dtype)
+    near = [each + by for each in (ends.min, 0, ends.max) for by in range(-4, 5)]
+    near = [each for each in near if ends.min <= each <= ends.max]
+    pairs = [(x, y) for x in near for y in near if y and (x, y) != (ends.min, -1)]
+    x, y = (np.array(each, dtype) for each in zip(*pairs, strict=True))
+    prove(quotients, (x, np.where(y == -1, y + 2, y)), (x[1:], y[1:] * 0 + 3), processors=CPU_PROCESSORS)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64"])
+def test_nothing_is_divided_by_zero(prover: Prover, tmp_path: Path, dtype: str) -> None:
+    prover.fails(tmp_path, quotients, (np.array([5], dtype), np.array([0], dtype)), match="division by zero")
+
+
+def halved_shape(tf: Any, x: Any) -> Any:
+    return tf.reshape(x, [tf.shape(x)[0] // 2, -1])
+
+
+def test_what_is_done_with_shapes_stays_as_it_is(prove: Prove) -> None:
+    done = prove(halved_shape, (RANDOM.random((4, 3)),), (RANDOM.random((2, 3)),), inside=False)
+    assert "FloorDiv" not in done.applied
+
+
+def waves(tf: Any, x: Any) -> Any:
+    return tf.sin(x), tf.cos(x), tf.tan(x), tf.sin(tf.clip_by_value(x, -1.0, 1.0))
+
+
+def test_waves_of_large_numbers(prove: Prove) -> None:
+    large = np.array([[1e6, -3e7, 1e9, 1e20, np.inf, -np.inf, np.nan, 0.5]], np.float32)
+    calls = [large, RANDOM.uniform(-9e4, 9e4, (3, 8)).astype(np.float32), large[:0]]
+    prove(waves, *((each,) for each in calls), tolerance=1e-6)
 
 
 def halves(tf: Any, x: Any, y: Any) -> Any:

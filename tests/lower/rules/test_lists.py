@@ -68,6 +68,33 @@ def test_what_else_arrays_do(prove: Prove, function: Any) -> None:
     prove(function, *[(floats(size, 3),) for size in (2, 4)], processors=CPU_PROCESSORS)
 
 
+def partly_written(tf: Any, x: Any, count: Any) -> Any:
+    """What a decoder does that stops early: the shape of what it writes is not known in full."""
+
+    def first_rows(shape: Any) -> Any:
+        array = tf.TensorArray(tf.float32, tf.shape(x)[1], element_shape=shape)
+        turns = (lambda at, _: at < count), (lambda at, array: (at + 1, array.write(at + 1, x[:, at])))
+        return tf.while_loop(*turns, [tf.constant(0), array])[1]
+
+    unknown, known = first_rows(None), first_rows([None, 3])
+    read = tf.TensorArray(tf.float32, 4, element_shape=[None, 3], clear_after_read=False).write(1, x[:, 0])
+    return unknown.stack(), known.stack(), known.gather([0, 1]), known.read(0), read.read(1), read.read(3)
+
+
+def test_elements_that_nobody_set_are_zeros_like_the_others(prove: Prove) -> None:
+    calls = [(floats(rows, turns, 3), np.int32(count)) for rows, turns, count in ((1, 4, 1), (2, 5, 3), (0, 3, 2))]
+    prove(partly_written, *calls)
+
+
+def different(tf: Any, x: Any) -> Any:
+    array = tf.TensorArray(tf.float32, 2, infer_shape=False)
+    return array.write(0, x).write(1, x[:1]).stack()
+
+
+def test_elements_of_different_shapes_are_no_rows(prover: Prover, tmp_path: Path) -> None:
+    prover.fails(tmp_path, different, (floats(2, 3),), match="shapes", shapes=[(None, 3)])
+
+
 def shrinking(tf: Any, x: Any) -> Any:
     raw = tf.raw_ops
     handle = raw.TensorListFromTensor(tensor=x, element_shape=tf.constant([3]))

@@ -73,7 +73,7 @@ def divide(edit: Edit) -> None:
     is_quotient = edit.node.op in QUOTIENTS
     if dtype is DType.UINT32:
         operands = [_as_int64(edit, tensor) for tensor in edit.node.inputs]
-        result = edit.binary("FloorDiv" if is_quotient else "FloorMod", *operands)
+        result = edit.binary("Div" if is_quotient else "FloorMod", *operands)
         edit.become_identity(_bitcast(edit, edit.cast(result, DType.INT32), dtype))
         return
     quotient, remainder = _divide_in_halves(edit, *(_bitcast(edit, each, DType.INT64) for each in edit.node.inputs))
@@ -136,7 +136,7 @@ def _divide_in_halves(edit: Edit, number: Tensor, divisor: Tensor) -> tuple[Tens
     is_large = maths.do("Less", divisor, 0)  # then the quotient is 0 or 1
     small = maths.choose(is_large, 1, divisor)
     half = maths.do("BitwiseAnd", maths.do("RightShift", number, 1), _ALL_BUT_HIGHEST)
-    twice = maths.do("Mul", maths.do("FloorDiv", half, small), 2)
+    twice = maths.do("Mul", maths.do("Div", half, small), 2)
     rough = maths.choose(is_large, 0, twice)
     left = maths.do("Sub", number, maths.do("Mul", rough, divisor))
     is_more = maths.do("GreaterEqual", _turn_over(edit, left), _turn_over(edit, divisor))

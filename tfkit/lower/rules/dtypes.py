@@ -73,6 +73,22 @@ def sum_in_float(edit: Edit) -> None:
         _compute(edit, op, "T", DType.HALF, DType.FLOAT)
 
 
+_WIDE_MEANS = (2, 3)  # up to 1.15 means of integers are sums in their own dtype, which wrap, by counts that do
+_WRAPPING = (DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32)
+
+
+def _wraps(edit: Edit) -> bool:
+    return edit.target.version < _WIDE_MEANS and edit.dtype(edit.input(0)) in _WRAPPING
+
+
+@rule("Mean", makes="itself in int64, cast back", wanted=_wraps)
+def mean_of_integers(edit: Edit) -> None:
+    """Rounds towards zero, as the newest TensorFlow does, which adds up in int64 as well."""
+    op = edit.target.op(edit.node.op)
+    if op is not None:
+        _compute(edit, op, "T", edit.dtype(edit.input(0)), DType.INT64)
+
+
 _EMPTY_KERNELS = (2, 8)  # up to 2.7 a CPU has some kernels for bfloat16 that give nothing: oneDNN's replace them
 _EMPTY = ("AvgPool", "Conv2D", "Conv2DBackpropInput", "DepthwiseConv2dNative", "FusedBatchNormV3")
 

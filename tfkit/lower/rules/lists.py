@@ -4,13 +4,16 @@ TensorFlow 1.12 has them too, with other habits: a reserved list has no elements
 about their shape, and a list becomes one tensor only if the shape of its elements is known in full. So there a list of
 so many elements begins as one of as many zeros, and is stacked by a loop that puts its elements into a ``TensorArray``.
 Lists stay values that branches and loops hand on. As lists are joined only if their elements' shapes are declared
-alike, none is declared.
+alike, none is declared. Where the shape of the elements is not known, those that nobody has set yet are scalars; what
+reads the list gives them the shape of the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from tfkit.graph import attributes
 from tfkit.graph.nodes import Tensor
@@ -21,6 +24,7 @@ from tfkit.tensors import DType, Shape
 _NEW_LISTS = (1, 14)
 _MAX_STEPS = 1000
 _ANY_SHAPE = -1
+_HAND_ON = frozenset(("Enter", "Identity", "Switch"))
 
 
 def _is_old(edit: Edit) -> bool:
@@ -57,7 +61,7 @@ def from_tensor(edit: Edit) -> None:
 
 @rule("TensorListReserve", makes="TensorListFromTensor", wanted=_is_old)
 def reserve(edit: Edit) -> None:
-    """Elements that nobody sets are zeros, of the elements' shape where that is known."""
+    """Elements that nobody sets are zeros, of the elements' shape where that is known; scalars where it is not."""
     shape, count = edit.node.inputs
     known = edit.value(shape)
     sizes = [] if known is None or known.ndim == 0 or (known < 0).any() else known.tolist()
@@ -211,8 +215,32 @@ def _dtype_behind(edit: Edit, handle: Tensor) -> DType:
 
 @rule("TensorListGetItem", makes="TensorListGetItem, any shape", misfit="input")
 def get_item(edit: Edit) -> None:
-    """The shape of the element is what it is."""
-    edit.become("TensorListGetItem", edit.node.inputs[:2], element_dtype=DType(edit.node.type_attr("element_dtype")))
+    """The shape of the element is what it is, but for elements that nobody has set."""
+    handle, index, given = edit.node.inputs
+    dtype = DType(edit.node.type_attr("element_dtype"))
+    known, noted = _given_shape(edit, given), edit.shape(edit.node.out())
+    shape = noted if known is None else known
+    if shape == () or _holds_rows(handle):
+        edit.become("TensorListGetItem", (handle, index), element_dtype=dtype)
+        return
+    sizes = _sizes(edit, shape)
+    if sizes is None:
+        count = edit.add("TensorListLength", (handle,))
+        sizes = _sizes_of_those_set(edit, dtype, handle, edit.range_of(count), count)
+    item = edit.add("TensorListGetItem", (handle, index), element_dtype=dtype)
+    edit.become_identity(_shaped(edit, item, shape, sizes))
+
+
+def _holds_rows(handle: Tensor) -> bool:
+    """Whether a list is certainly one of a tensor's rows, of which each was set: those of most loops are."""
+    node = handle.node
+    for _ in range(_MAX_STEPS):
+        if node.op == "TensorListFromTensor":
+            return not any(each.node.op == "Fill" for each in node.inputs[0].node.inputs)  # as `_zeros` has it
+        if node.op not in _HAND_ON:
+            break
+        node = node.inputs[0].node
+    return False
 
 
 @rule("TensorListGetItem", makes="TensorListGetItem, the shape as int32", misfit="attribute")
@@ -244,7 +272,7 @@ def concat(edit: Edit) -> None:
     handle, dtype = edit.input(0), _dtype(edit)
     count = edit.add("TensorListLength", (handle,))
     shape = _given_shape(edit, edit.input(1)) if edit.node.op == "TensorListConcatV2" else None
-    array, flow = _array(edit, dtype, handle, edit.range_of(count), count, shape)
+    array, flow = _array(edit, dtype, handle, edit.range_of(count), count, shape, _sizes(edit, shape))
     result = edit.shape(edit.node.out())
     rest = attributes.shape_value(None if result is None else result[1:])
     edit.become("TensorArrayConcatV3", (array, flow), dtype=dtype, element_shape_except0=rest)
@@ -253,7 +281,10 @@ def concat(edit: Edit) -> None:
 def _become_rows(edit: Edit, handle: Tensor, indices: Tensor, count: Tensor) -> None:
     dtype = _dtype(edit)
     shape = _element_shape(edit)
-    array, flow = _array(edit, dtype, handle, indices, count, shape)
+    sizes = _sizes(edit, shape)
+    if sizes is None and shape != ():
+        sizes = _sizes_of_those_set(edit, dtype, handle, indices, count)
+    array, flow = _array(edit, dtype, handle, indices, count, shape, sizes)
     known = attributes.shape_value(shape)
     edit.become("TensorArrayGatherV3", (array, edit.range_of(count), flow), dtype=dtype, element_shape=known)
 
@@ -272,23 +303,56 @@ def _given_shape(edit: Edit, tensor: Tensor) -> Shape | None:
     return tuple(None if size < 0 else size for size in given.tolist())
 
 
+def _sizes(edit: Edit, shape: Shape | None) -> Tensor | None:
+    """A shape as a tensor; ``None`` if it is not known in full, or that of a scalar."""
+    return edit.const(shape) if shape and None not in shape else None
+
+
+def _sizes_of_those_set(edit: Edit, dtype: DType, handle: Tensor, indices: Tensor, count: Tensor) -> Tensor:
+    """The shape of the first of some elements that is no scalar, mostly the very first; of scalars if all are."""
+
+    def goes_on(inside: Edit, tensors: Sequence[Tensor]) -> list[Tensor]:
+        index, sizes, count, *_ = tensors
+        is_scalar = inside.binary("Equal", inside.size(sizes), inside.const(0))
+        return [inside.add("LogicalAnd", (inside.binary("Less", index, count), is_scalar))]
+
+    def look(inside: Edit, tensors: Sequence[Tensor]) -> list[Tensor]:
+        index, _, _, handle, indices = tensors
+        item = inside.add("TensorListGetItem", (handle, inside.gather(indices, index)), element_dtype=dtype)
+        return [inside.binary("Add", index, inside.const(1)), inside.shape_tensor(item)]
+
+    scalar = edit.const(np.zeros(0))
+    return edit.loop([edit.const(0), scalar], [count, handle, indices], goes_on, look)[1]
+
+
+def _shaped(edit: Edit, item: Tensor, shape: Shape | None, sizes: Tensor) -> Tensor:
+    """An element, repeated if it is a single zero that stands for one of a shape: what is known of it, and all."""
+    own = edit.shape_tensor(item)
+    # All of it for a scalar, nothing for others: these are not to be broadcast.
+    rest = (sizes, edit.shape_tensor(own), edit.const([-1]))
+    lacking = edit.add("Slice", rest, T=DType.INT32, Index=DType.INT32)
+    return edit.note(edit.broadcast_to(item, edit.concat([own, lacking])), shape)
+
+
 def _array(
-    edit: Edit, dtype: DType, handle: Tensor, indices: Tensor, count: Tensor, shape: Shape | None = None
+    edit: Edit, dtype: DType, handle: Tensor, indices: Tensor, count: Tensor, shape: Shape | None, sizes: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """A ``TensorArray`` of so many elements of a list, and what it hangs on.
 
-    Elements that nobody set may be a single zero: where their shape is known they get it.
+    Elements that nobody set may be a single zero: where the shape of the others is given they get it. It is given as
+    a tensor, and what is known of it beforehand.
     """
 
     def put(inside: Edit, tensors: Sequence[Tensor]) -> list[Tensor]:
-        index, flow, _, handle, array, indices = tensors
+        index, flow, _, handle, array, indices, *of_others = tensors
         at = inside.gather(indices, index)
         item = inside.add("TensorListGetItem", (handle, at), element_dtype=dtype)
-        if shape and None not in shape:
-            item = inside.broadcast_to(item, inside.const(shape))
+        for wanted in of_others:
+            item = _shaped(inside, item, shape, wanted)
         written = inside.add("TensorArrayWriteV3", (array, index, item, flow), T=dtype)
         return [inside.binary("Add", index, inside.const(1)), written]
 
     array = edit.add("TensorArrayV3", (count,), dtype=dtype)
     first = [edit.const(0), array.node.out(1)]
-    return array, edit.loop(first, [count, handle, array, indices], _is_left, put)[1]
+    constant = [count, handle, array, indices, *([] if sizes is None else [sizes])]
+    return array, edit.loop(first, constant, _is_left, put)[1]

@@ -11,8 +11,14 @@ from tfkit.lower.formulas import Formulas
 from tfkit.lower.rules import rule
 from tfkit.tensors import DType
 
+_RIGHT_FROM = (2, 3)  # 1.15 has the operation, but calls the sum of nothing -3.4e38, not minus infinity
 
-@rule("CumulativeLogsumexp", makes="a loop that doubles the distance it sums over", misfit="op")
+
+def _is_old(edit: Edit) -> bool:
+    return edit.target.version < _RIGHT_FROM
+
+
+@rule("CumulativeLogsumexp", makes="a loop that doubles the distance it sums over", wanted=_is_old)
 def running_log_sum(edit: Edit) -> None:
     """Adds the sum so far to each number: that over 2 numbers, over 4, over 8, ...
 
