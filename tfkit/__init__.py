@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tfkit.bundle.make import make_bundle
     from tfkit.client import Client
     from tfkit.compat.check import check_model
-    from tfkit.compat.verify import verify_model
     from tfkit.doctor import diagnose
     from tfkit.errors import (
         InputError,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         VerdictError,
     )
     from tfkit.export import export_model, export_onnx
+    from tfkit.export.verify import verify_model
     from tfkit.processors.install import install_runtime, remove_runtime
     from tfkit.processors.status import list_runtimes
     from tfkit.prove.warm_up import prove_warmup
@@ -50,7 +50,6 @@ _MODULES = {
     "tfkit.bundle.make": ("make_bundle",),
     "tfkit.client": ("Client",),
     "tfkit.compat.check": ("check_model",),
-    "tfkit.compat.verify": ("verify_model",),
     "tfkit.doctor": ("diagnose",),
     "tfkit.errors": (
         "InputError",
@@ -69,6 +68,7 @@ _MODULES = {
         "VerdictError",
     ),
     "tfkit.export": ("export_model", "export_onnx"),
+    "tfkit.export.verify": ("verify_model",),
     "tfkit.processors.install": ("install_runtime", "remove_runtime"),
     "tfkit.processors.status": ("list_runtimes",),
     "tfkit.prove.warm_up": ("prove_warmup",),
@@ -128,4 +128,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__ + [name for name in globals() if name.startswith("__")])

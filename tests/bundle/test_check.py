@@ -13,6 +13,7 @@ import pytest
 
 import tfkit
 from tests.bundle.conftest import PROCESSOR, request, write_model
+from tests.compat.crafted import FLOAT, Crafted
 from tests.serving import Server
 from tfkit import proto
 from tfkit.bundle.archive import model_entries, write_archive
@@ -139,6 +140,7 @@ def test_numbers_that_differ_are_named(bundle: Path, tmp_path: Path) -> None:
     [
         ({"processor": None}, "processor is missing"),
         ({"processor": "tensorflow_cpu_1.16"}, "no processor is named 'tensorflow_cpu_1.16'"),
+        ({"processor": "tensorflow_cpu_2.7"}, f"the bundle was made, and its model proved, for '{PROCESSOR}'"),
         ({"model_path": "other.tar.gz"}, "there is no other.tar.gz in the bundle"),
         ({"model_path": "../model.tar.gz"}, "expected a file of the bundle"),
         ({"warm_up_data_path": "oss://bucket/gone.bin"}, "there is no gone.bin in the bundle"),
@@ -221,6 +223,18 @@ def test_a_service_that_does_not_start_is_told(bundle: Path) -> None:
     assert "worker_threads" in problems(bundle, "service")
 
 
+def test_a_model_that_does_not_load_is_told_by_the_bundle_s_own_names(bundle: Path, tmp_path: Path) -> None:
+    made = Crafted(3)
+    made.signature(y=made.node("y", "NoSuchOp", ["x"], T=FLOAT))
+    write_archive(model_entries(made.write(tmp_path / "other")), tmp_path / "model.tar.gz")
+    (tmp_path / "model.tar.gz").replace(bundle / "model.tar.gz")
+    write_sums(bundle)
+    told = problems(bundle, "service")
+    assert f"{bundle / 'model.tar.gz'}" in told
+    assert f"bundle that anew into {bundle}" in told
+    assert "tfkit-" not in told, "what was unpacked is gone"
+
+
 def test_what_is_no_bundle_is_refused(made: Path, model: Path, tmp_path: Path) -> None:
     for path in (model, tmp_path, made / "model.tar.gz"):
         with pytest.raises(InputError, match="is no bundle"):
@@ -248,6 +262,8 @@ def test_without_its_processor_there_is_no_verdict(made: Path, tmp_path: Path, m
 
 
 def test_a_bundle_for_a_gpu_says_where_it_was_proved(bundle: Path) -> None:
+    manifest = bundle / "bundle.json"
+    manifest.write_text(manifest.read_text().replace(PROCESSOR, "tensorflow_gpu_1.15"))
     edit(bundle, {"processor": "tensorflow_gpu_1.15"})
     report = tfkit.check_bundle(bundle)
     assert report.passed, report.verdict

@@ -120,7 +120,7 @@ class TestInputs:
     def test_refusal_of_guessed_dtypes_says_how_to_fix_them(self, predict: Any) -> None:
         done = predict("--signature", "echo_DT_FLOAT", "--input", "x=[1]")
         assert done.returncode == 3, done.stderr
-        assert "NAME:DTYPE=... fixes one" in done.stderr.splitlines()[-1]
+        assert "NAME:DTYPE=... fixes one, as 'x:float32=[1]'" in done.stderr.splitlines()[-1]
 
     def test_dtypes_that_were_fixed_are_not_called_a_guess(self, predict: Any) -> None:
         done = predict("--signature", "echo_DT_FLOAT", "--input", "x:int32=[1]")

@@ -185,7 +185,7 @@ def test_an_entry_chooses_a_model_of_an_archive(tmp_path: Path, scratch: Path) -
     assert "holds 2 models: echo, mixed" in done.stderr
     with Server(packed, "--model-entry", "mixed") as server:
         outputs = Client(server.url).predict(
-            {"a": np.array([[1, 2]], np.float32), "word": np.array([b"green"])}, outputs=["index"]
+            {"a": np.array([[1, 2]], np.float32), "word": np.array([b"green"])}, fetch=["index"]
         )
         assert outputs["index"].tolist() == [1]
     path = write(tmp_path, {"name": "two", "model_path": "both.zip", "model_entry": "echo"})

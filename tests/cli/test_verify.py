@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_a_reference_that_is_none_is_refused(model: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_keras_file_is_a_reference(tmp_path: Path) -> None:
-    """Under the names that the export gave its inputs and outputs."""
+    """Under the names that the export gave its inputs and outputs; from Python as well."""
     keras, samples = SAMPLES / "digits_mlp.keras", SAMPLES / "digits_test.npy"
     export = [
         sys.executable,
@@ -133,9 +134,16 @@ def test_a_keras_file_is_a_reference(tmp_path: Path) -> None:
     ]
     subprocess.run(export, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     options = ("-p", "installed", "--reference", keras, "--input", f"pictures=@{samples}", "--batch-size", 16)
-    done = verify(tmp_path / "made", *options)
-    assert done.returncode == 0, done.stderr
-    assert f"passed: equal to {keras}, within what is allowed (batch of 16; seed 0)" in done.stdout
+    (tmp_path / "each").mkdir()
+    shutil.copytree(tmp_path / "made", tmp_path / "each" / "installed")
+    for model in (tmp_path / "made", tmp_path / "each"):
+        done = verify(model, *options)
+        assert done.returncode == 0, done.stderr
+        assert f"passed: equal to {keras}, within what is allowed (batch of 16; seed 0)" in done.stdout
+    code = "import sys, tfkit; print(tfkit.verify_model(sys.argv[1], processors=['installed'], reference=sys.argv[2]))"
+    python = [sys.executable, "-c", code, str(tmp_path / "made"), str(keras)]
+    said = subprocess.run(python, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert said == f"<VerifyReport {tmp_path / 'made'}: passed: equal to {keras}, within what is allowed>\n"
 
 
 def test_the_json_is_this(model: Path, outputs: Path) -> None:

@@ -51,12 +51,39 @@ def test_the_table_shows_what_the_file_holds(warmup_gen, model):
     assert (model.parent / "warm_up_test.bin").stat().st_size > 0
 
 
+def test_values_that_may_not_warm_up_get_a_note(warmup_gen):
+    done = warmup_gen("--input", "images=[NaN, 1, 2, 3]")
+    assert done.returncode == 0, done.stderr
+    assert "note: input 'images': 1 of 4 values are NaN or infinite" in done.stderr
+
+
+def test_what_a_terminal_would_obey_is_escaped(warmup_gen, model):
+    saved = proto.message("tensorflow.SavedModel").FromString((model / "saved_model.pb").read_bytes())
+    saved.meta_graphs[0].signature_def["predict_images"].inputs["images"].dtype = 7
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString())
+    value = 'images=["\\u001b[31mred", "two\\nlines", "c", "d"]'
+    done = warmup_gen("--input", value)
+    assert done.returncode == 0, done.stderr
+    assert r"\u001b[31mred, two\u000alines, c, d" in done.stdout
+    assert json.loads(warmup_gen("--input", value, "--force", "--json").stdout)["files"][0]["inputs"][0]["first"] == [
+        "\x1b[31mred",
+        "two\nlines",
+        "c",
+        "d",
+    ]
+    done = warmup_gen("--input", "\x1b[31mred=zeros", "--force")
+    assert "\x1b" not in done.stderr
+
+
 def test_json_has_a_fixed_form_and_notes_go_to_stderr(warmup_gen):
     done = warmup_gen("--json", "--batch-size", "2", "--seed", "5", "--output", "w.bin")
     report = json.loads(done.stdout)
     assert "nothing was given for input 'images'" in done.stderr
-    assert set(report) == {"path", "signature_name", "output_filter", "size_bytes", "sha256", "inputs"}
-    (held,) = report["inputs"]
+    assert set(report) == {"path", "files", "skipped"}
+    (file,) = report["files"]
+    assert report["path"] == file["path"] == "w.bin"
+    assert set(file) == {"path", "signature_name", "output_filter", "size_bytes", "sha256", "warnings", "inputs"}
+    (held,) = file["inputs"]
     assert set(held) == {"name", "dtype", "shape", "first", "low", "high", "made_up"}
     assert (held["dtype"], held["shape"], held["made_up"]) == ("DT_FLOAT", [2, 4], True)
     assert 0 <= held["low"] < held["high"] <= 1
@@ -102,7 +129,7 @@ def test_several_requests_make_a_folder_and_a_table_of_its_files(warmup_gen, mod
     done = warmup_gen(*options, "--rows", "random", "--json", "--output", "other")
     report = json.loads(done.stdout)
     assert report["path"] == "other"
-    assert [each["inputs"][0]["shape"] for each in report["requests"]] == [[1, 4], [2, 4]]
+    assert [each["inputs"][0]["shape"] for each in report["files"]] == [[1, 4], [2, 4]]
 
 
 def test_records_become_warm_up_files_in_one_command(warmup_gen, model):
@@ -115,7 +142,7 @@ def test_records_become_warm_up_files_in_one_command(warmup_gen, model):
     assert "warm_up, 1 warm-up file and manifest.json" in done.stdout
     assert "left out, as it does not fit the model: predict_images-batch2.bin" in done.stderr
     done = warmup_gen("--from-records", "records", "--most", "1", "--json", "--output", "w.bin")
-    assert json.loads(done.stdout)["inputs"][0]["shape"] == [1, 4]
+    assert json.loads(done.stdout)["files"][0]["inputs"][0]["shape"] == [1, 4]
 
 
 def test_a_batch_size_that_a_fixed_shape_overrules_is_told(warmup_gen, model):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.compat.crafted import FLOAT, Crafted
 from tfkit.eas.messages import PredictRequest, encode_request
+from tfkit.warmup.convert import convert_warmup
 from tfkit.warmup.folder import StoredRequest, write_manifest
 
 
@@ -60,6 +61,24 @@ def test_what_is_alike_in_several_places_is_told_once(lint, tmp_path):
     assert line.startswith("note (5 times): a.bin; b.bin; c.bin and 2 more: no outputs are named")
     report = json.loads(lint("a.bin", "b.bin", "--model", "model", "--json").stdout)
     assert [each["file"] for each in report["findings"] if each["code"] == "all-outputs"] == ["a.bin", "b.bin"]
+
+
+def test_the_signature_of_a_triton_folder_s_samples_is_named(lint, tmp_path):
+    model = Crafted()
+    model.signature(y=model.node("y", "Identity", ["x"], T=FLOAT))
+    model.signature("other", y="y")
+    inputs = model.metagraph.signature_def["other"].inputs
+    inputs["z"].CopyFrom(inputs["x"])
+    del inputs["x"]
+    model.write(tmp_path / "model")
+    (tmp_path / "z.bin").write_bytes(encode_request(PredictRequest({"z": np.ones(2, np.float32)}, "other")))
+    convert_warmup([tmp_path / "z.bin"], tmp_path / "triton", to="triton")
+    done = lint("triton", "--model", "model")
+    assert done.returncode == 1
+    assert "--signature says which they are for" in done.stdout
+    done = lint("triton", "--model", "model", "--signature", "other")
+    assert done.returncode == 0, done.stdout
+    assert lint("z.bin", "--model", "model", "--signature", "other").returncode == 2
 
 
 def test_recorded_traffic_is_compared(lint, tmp_path):

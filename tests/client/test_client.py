@@ -51,7 +51,7 @@ class TestPredict:
         assert doubled.flags.aligned
 
     def test_only_the_outputs_asked_for_come(self, client: Client) -> None:
-        assert list(client.predict({"x": X}, outputs=["total"])) == ["total"]
+        assert list(client.predict({"x": X}, fetch=["total"])) == ["total"]
 
     @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
     def test_every_dtype_comes_back_as_it_went(self, client: Client, dtype: DType) -> None:

@@ -180,3 +180,18 @@ def test_refusals(tmp_path: Path) -> None:
         tfkit.check_model(tmp_path)
     with pytest.raises(ModelError, match="no graph with the tags"):
         tfkit.check_model(folder, tags=["train"])
+
+
+def test_a_dtype_that_no_processor_knows_is_refused_with_its_name(tmp_path: Path) -> None:
+    float8 = type_value(DType.UINT64 + 2)
+    model = Crafted()
+    model.node("small", "Cast", ["x"], SrcT=FLOAT, DstT=float8)
+    model.signature(y=model.node("y", "Cast", ["small"], SrcT=float8, DstT=FLOAT))
+    rows = tfkit.check_model(
+        model.write(tmp_path / "model"), processors=["tensorflow_cpu_1.12", "tensorflow_cpu_2.7", "installed"]
+    ).rows
+    assert [row.verdict for row in rows] == [CANNOT, CANNOT, RUNS]
+    (problem,) = rows[1].problems
+    assert problem.misfit.text == "TensorFlow 2.7 has no dtype float8_e4m3fn"
+    assert {place.node for place in problem.places} == {"small", "y"}
+    assert "keep those values in float16 or float32" in problem.advice

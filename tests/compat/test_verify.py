@@ -204,11 +204,15 @@ def test_a_reference_with_other_names_is_refused_before_it_is_run(tmp_path: Path
         verify(model, reference=tmp_path / "third")
 
 
-def test_inputs_with_unequal_rows_are_refused(tmp_path: Path) -> None:
+def test_inputs_with_unequal_rows_are_one_request(tmp_path: Path) -> None:
     model = mixed_model()
     options = {"reference": model, "signature": "difference"}
-    with pytest.raises(SignatureError, match="unequal numbers of rows: 0 2, a 3"):
-        verify(model, inputs=["a=[[1, 2], [3, 4], [5, 6]]", "0=[[1, 2], [3, 4]]"], **options)
+    unequal = ["a=[[1, 2], [3, 4], [5, 6]]", "0=[[1, 2], [3, 4]]"]
+    with pytest.raises(InputError, match=r"fails on the given inputs as one request \(rows: 0 2, a 3\)") as caught:
+        verify(model, inputs=unequal, **options)
+    assert caught.value.hint == "If it wants as many rows of each, give as many."
+    with pytest.raises(SignatureError, match="a batch of 2 was asked for, of inputs with unequal numbers of rows"):
+        verify(model, inputs=unequal, batch_sizes=[2], **options)
     report = verify(model, inputs=["a=[[1, 2], [3, 4], [5, 6]]", "0=[[1, 2]]"], **options)
     assert [case.what for case in report.cases] == ["batch of 1", "3 rows"], "a single row goes with any number"
     assert report.passed

@@ -213,6 +213,46 @@ def of_unsigned_integers():
     return keras.Model(x, keras.layers.Dense(2, name="y")(keras.ops.cast(x, "float32")))
 
 
+def of_bytes():
+    """Keras resizes to bytes when it is called, and to floats in ``predict``, as it declares."""
+    import keras
+
+    x = keras.Input((9, 9, 3), dtype="uint8", name="x")
+    return keras.Model(x, keras.layers.Dense(2, name="y")(keras.layers.Resizing(4, 4)(x)))
+
+
+def attention_scores():
+    """Keras says that there are as many scores as queries; there are as many as keys."""
+    import keras
+
+    queries, keys = keras.Input((6, 8), name="queries"), keras.Input((None, 8), name="keys")
+    layers = keras.layers
+    outputs, scores = layers.MultiHeadAttention(2, 4)(queries, keys, return_attention_scores=True)
+    cut = layers.CenterCrop(5, 5)(keras.ops.expand_dims(keys, -1))
+    return keras.Model([queries, keys], {"outputs": outputs, "scores": scores, "cut": cut})
+
+
+def first_row_only():
+    import tensorflow as tf
+
+    return tf.function(
+        lambda x: {"y": x[0, 0] * tf.ones(2)}, input_signature=[tf.TensorSpec((None, 3), tf.float32, name="x")]
+    )
+
+
+def ragged_sums():
+    """Rows of unequal lengths, as their values and their lengths."""
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec((None,), tf.float32, name="values"), tf.TensorSpec((None,), tf.int64, name="lengths")]
+
+    @tf.function(input_signature=specs)
+    def sums(values, lengths):
+        return {"y": tf.reduce_sum(tf.RaggedTensor.from_row_lengths(values, lengths), axis=1)}
+
+    return sums
+
+
 _LIVE: dict[str, Any] = {}
 
 
@@ -223,6 +263,13 @@ def export(name: str, output: Path, **options: Any) -> Any:
     if name not in _LIVE:
         _LIVE[name] = globals()[name]()
     return tfkit.export_model(_LIVE[name], output, **options)
+
+
+def export_for(processors: list[str], name: str, output: Path) -> Any:
+    """Builds a model and exports it for processors."""
+    from tfkit.export import export_everywhere
+
+    return export_everywhere(globals()[name](), output, processors=processors)
 
 
 def warnings_of_export(name: str, output: Path) -> list[str]:

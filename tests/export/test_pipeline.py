@@ -38,6 +38,7 @@ from tfkit.savedmodel.reader import read_metagraphs
         ("plain", {"rename": {"x": ""}}, UsageError, "empty name", ""),
         ("one_input_unused", {"rename": {"used": "unused"}}, SignatureError, "two inputs would be called .unused.", ""),
         ("plain", {"signature": ""}, UsageError, "needs a name", ""),
+        ("plain", {"processor": ["installed"]}, UsageError, "expected the name of one", "export_everywhere"),
         ("plain", {"atol": -1.0}, UsageError, "atol -1.0", ""),
         ("plain", {"rtol": float("nan")}, UsageError, "rtol nan", ""),
         ("plain", {"inputs": {"z": np.ones((1, 5))}}, SignatureError, "no input 'z'", "Known: x"),
@@ -179,3 +180,33 @@ def test_the_live_model_is_left_as_it_was(in_keras, tmp_path):
         in_keras(export, "stateful", tmp_path / "model")
     for before, after in zip(seeds, in_keras(variables, "stateful"), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_layers_that_make_bytes_when_they_are_called_are_asked_as_predict_asks_them(in_keras, tmp_path):
+    report = in_keras(export, "of_bytes", tmp_path / "model")
+    (check,) = report.check.outputs
+    assert check.max_abs_error < 1e-3
+
+
+def test_a_size_that_follows_from_the_request_stays_open_whatever_keras_says(in_keras, tmp_path):
+    report = in_keras(export, "attention_scores", tmp_path / "model")
+    shapes = {spec.name: str(spec) for spec in report.signature.outputs}
+    assert shapes == {
+        "cut": "float32[?, 5, 5, 1]", "outputs": "float32[?, 6, 8]", "scores": "float32[?, 2, 6, ?]",
+    }  # fmt: skip
+
+
+def test_an_output_of_the_first_row_alone_is_seen_to_vary(in_keras, tmp_path):
+    assert in_keras(export, "first_row_only", tmp_path / "model").check.batch_sizes == (1, 3)
+    with pytest.raises(VerdictError, match=r"varies over the samples \(all of them begin with the same row\)"):
+        in_keras(export, "first_row_only", tmp_path / "no", inputs={"x": np.arange(9.0).reshape(3, 3)})
+
+
+@pytest.mark.parametrize("lengths", [[2, 1, 3], [1, 1, 1, 1, 1, 1], [6]])
+def test_samples_of_which_no_part_is_a_request_are_one(lengths, in_keras, tmp_path):
+    given = {"values": np.arange(6.0), "lengths": np.array(lengths)}
+    report = in_keras(export, "ragged_sums", tmp_path / "model", inputs=given)
+    is_whole = len(lengths) < 6
+    rows = f"as one request (rows: lengths {len(lengths)}, values 6)"
+    assert any(rows in note for note in report.notes) == is_whole
+    assert report.check.batch_sizes == ((6,) if is_whole else (1, 3))

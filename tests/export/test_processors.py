@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.export.odd_models import export_for
 from tests.old_tensorflow.recorded import FIXTURES
 from tests.runtimes import CPU_PROCESSORS, installed_runtime
-from tfkit.errors import LoweringError, UsageError
+from tfkit.errors import LoweringError, UsageError, VerdictError
 from tfkit.export import export_everywhere, export_model
 from tfkit.processors.catalogue import PROCESSORS
 from tfkit.runtime import Runtime
@@ -110,6 +111,13 @@ def test_what_runs_on_no_processor_leaves_nothing(tmp_path: Path) -> None:
         )
     with pytest.raises(UsageError, match="no processor is named to export for"):
         export_everywhere(FIXTURES[-1].model, tmp_path / "no", processors=[])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_differs_on_every_processor_is_told_as_that(in_keras, tmp_path: Path) -> None:
+    installed_runtime("tensorflow_cpu_2.7")
+    with pytest.raises(VerdictError, match=r"passes on none .* on tensorflow_cpu_2\.7: output 'y' differs"):
+        in_keras(export_for, ["tensorflow_cpu_2.7"], "other_in_a_graph", tmp_path / "no")
     assert list(tmp_path.iterdir()) == []
 
 

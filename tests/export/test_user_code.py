@@ -50,12 +50,14 @@ def refused(tmp_path, in_keras, option, error=InputError):
         ("build = 5\n", "net.py:build", r"build is an object of builtins\.int"),
         (DENSE, "net.py:bulid", r"has no 'bulid': expected a function(?s:.*)Known: dense\."),
         (DENSE, "net.py", r"does not say which model is meant: it has dense"),
+        (DENSE, "my net.py", r"Name one of them: --model '\S+/my net\.py:NAME'"),
+        ("def make(n):\n    pass\n", "my net.py:make", r"name it: --model '\S+/my net\.py:build'"),
         ("x = 1\n", "net.py", r"it has no function, class or model of its own"),
         (DENSE + "model = dense()\nother = dense()\n", "net.py", r"it has dense, model, other"),
     ],
 )
 def test_mistakes_in_the_code_say_where_they_are(tmp_path, in_keras, text, option, problem):
-    code(tmp_path / "net.py", text)
+    code(tmp_path / option.partition(":")[0], text)
     error = refused(tmp_path, in_keras, tmp_path / option)
     assert error.exit_code == 3
     with pytest.raises(InputError, match=problem):

@@ -83,6 +83,9 @@ def functions(folder):
         unique, _ = tf.unique(tf.reshape(tf.transpose(tf.squeeze(left, 0)), [-1]))
         return tf.gather(tf.identity(holder.table), unique)
 
+    def decode(one):
+        return tf.image.decode_png(one, channels=3)
+
     module(folder, "branches", branches, ints)
     module(folder, "loop", loop, ints)
     module(folder, "cases", cases, ints)
@@ -95,7 +98,64 @@ def functions(folder):
     module(folder, "clipped", lambda holder, x: tf.gather(holder.table, tf.clip_by_value(x, 0, 19)), ints)
     module(folder, "digits", lambda _, x: tf.strings.to_number(x), texts)
     module(folder, "picture", lambda _, x: tf.image.decode_jpeg(x[0], channels=3), texts)
+    module(folder, "pictures", lambda _, x: tf.map_fn(decode, x, fn_output_signature=tf.uint8), texts)
     module(folder, "narrowest", lambda h, x: tf.gather(h.table, x)[:, 0] + tf.gather(tf.range(9.0), x), ints)
+
+
+def parsers(folder):
+    """Inputs that are serialized Examples, for each of the ops that parse them."""
+    texts, text = tf.TensorSpec([None], tf.string, "x"), tf.TensorSpec([], tf.string, "x")
+    fixed = {
+        "size": tf.io.FixedLenFeature([2, 3], tf.float32),
+        "id": tf.io.FixedLenFeature([], tf.int64),
+        "word": tf.io.FixedLenFeature([1], tf.string),
+    }
+    context = {"id": tf.io.FixedLenFeature([], tf.int64), "tags": tf.io.VarLenFeature(tf.string)}
+    steps = {"at": tf.io.FixedLenSequenceFeature([2], tf.float32), "ids": tf.io.VarLenFeature(tf.int64)}
+
+    def dense(found):
+        return [tf.sparse.to_dense(each) if isinstance(each, tf.SparseTensor) else each for each in found.values()]
+
+    def numbers(parts):
+        return tf.add_n([tf.reduce_sum(tf.cast(each, tf.float32)) for each in parts if each.dtype != tf.string])
+
+    def example(holder, x):
+        lists = {
+            "ids": tf.io.VarLenFeature(tf.int64),
+            "weights": tf.io.VarLenFeature(tf.float32),
+            "rows": tf.io.FixedLenSequenceFeature([2], tf.float32, allow_missing=True),
+            "ragged": tf.io.RaggedFeature(tf.int64),
+        }
+        found = tf.io.parse_example(tf.reshape(tf.identity(x), [-1]), fixed | lists)
+        words = tf.nn.embedding_lookup_sparse(holder.table, found["ids"], found["weights"])
+        spread = tf.gather(tf.range(7.0), found.pop("ragged").flat_values)
+        return numbers([words, spread, tf.gather(tf.range(5.0), found["id"]), *dense(found)])
+
+    def pictures(_, x):
+        found = tf.io.parse_example(x, {"picture": tf.io.FixedLenFeature([], tf.string)})["picture"]
+        return tf.map_fn(lambda one: tf.image.decode_jpeg(one, channels=3), found, fn_output_signature=tf.uint8)
+
+    def one(holder, x):
+        found = tf.io.parse_single_example(x, fixed)
+        return numbers([tf.gather(holder.table, found["id"]), *dense(found)])
+
+    def sequences(parse):
+        def run(holder, x):
+            found, listed, *_ = parse(x, context, steps)
+            ids = tf.sparse.to_dense(listed.pop("ids"))
+            return numbers([tf.gather(holder.table, found["id"]), *dense(found), *dense(listed)]) + numbers([ids])
+
+        return run
+
+    def each(holder, x):
+        return tf.map_fn(lambda row: one(holder, row), x, fn_output_signature=tf.float32)
+
+    module(folder, "example", example, texts)
+    module(folder, "example_pictures", pictures, texts)
+    module(folder, "example_one", one, text)
+    module(folder, "examples_mapped", each, texts)
+    module(folder, "sequence", sequences(tf.io.parse_sequence_example), texts)
+    module(folder, "sequence_one", sequences(tf.io.parse_single_sequence_example), text)
 
 
 def tensorflow_1(folder):
@@ -139,17 +199,45 @@ def tensorflow_1(folder):
         table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(WORDS, tf.constant([0, 1, 2])), -1)
         return tf.gather(tf.constant([5.0, 6.0, 7.0]), table.lookup(x))
 
+    def example_1(x):
+        types = {"sparse_types": [tf.string], "dense_shapes": [[], [None, 2]]}
+        sparse, dense = ["tags"], ["id", "rows"]
+        parsed = tf.raw_ops.ParseExample(
+            serialized=x,
+            names=[],
+            sparse_keys=sparse,
+            dense_keys=dense,
+            dense_defaults=[tf.constant([], tf.int64), tf.constant([0.0])],
+            **types,
+        )
+        return tf.gather(tf.constant([5.0, 6.0, 7.0]), parsed.dense_values[0])
+
+    def one_example_1(x):
+        parsed = tf.raw_ops.ParseSingleExample(
+            serialized=x[0],
+            dense_defaults=[tf.constant([], tf.int64)],
+            num_sparse=1,
+            sparse_keys=["tags"],
+            dense_keys=["id"],
+            sparse_types=[tf.string],
+            dense_shapes=[[]],
+        )
+        return tf.gather(tf.constant([5.0, 6.0, 7.0]), parsed.dense_values[0])
+
     v1.disable_control_flow_v2()
     save("partitioned", partitioned, tf.int32)
     save("reference_variable", reference_variable, tf.int64)
     save("table_file", table_file, tf.string)
     save("table_without_buckets", table_without_buckets, tf.string)
+    save("example_1", example_1, tf.string)
+    save("one_example_1", one_example_1, tf.string)
 
 
 def main():
     folder = Path(sys.argv[1])
     keras_models(folder)
     functions(folder)
+    parsers(folder)
     tensorflow_1(folder)
 
 

@@ -5,15 +5,38 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from tests.runtimes import installed_runtime
 from tfkit.errors import ModelError
-from tfkit.graph.domains import IntRange, Vocabulary, input_domains, taken_as_integers
-from tfkit.graph.values import combine
-from tfkit.inputs import make_inputs, random_for_missing
+from tfkit.export import export_model
+from tfkit.graph.domains import Examples, IntRange, Vocabulary, input_domains, taken_as_integers
+from tfkit.graph.values import Feature, combine
+from tfkit.inputs import make_inputs, parse_inputs, random_for_missing
 from tfkit.runtime import Runtime
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import DType, Signature, TensorSpec
 
 COLOURS = (b"red", b"green", b"blue")
+ID = Feature("id", DType.INT64, (), IntRange(0, 20))
+SMALL_ID = Feature("id", DType.INT64, (), IntRange(0, 3))
+TAGS = Feature("tags", DType.STRING, None)
+FIXED = (Feature("size", DType.FLOAT, (2, 3)), Feature("word", DType.STRING, (1,)))
+LISTS = (Feature("ids", DType.INT64, None), Feature("at", DType.FLOAT, (2,)))
+EXAMPLES = {
+    "example": Examples((
+        Feature("ids", DType.INT64, None, IntRange(0, 20)),
+        Feature("weights", DType.FLOAT, None),
+        Feature("id", DType.INT64, (), IntRange(0, 5)),
+        Feature("rows", DType.FLOAT, (None, 2)),
+        *FIXED,
+        Feature("ragged", DType.INT64, None, IntRange(0, 7)),
+    )),
+    "example_one": Examples((ID, *FIXED)),
+    "examples_mapped": Examples((ID, *FIXED)),
+    "sequence": Examples((TAGS, ID), LISTS),
+    "sequence_one": Examples((TAGS, ID), LISTS),
+    "example_1": Examples((TAGS, SMALL_ID, Feature("rows", DType.FLOAT, (None, 2)))),
+    "one_example_1": Examples((TAGS, SMALL_ID)),
+}  # fmt: skip
 EXPECTED = {
     "embedding_int32": IntRange(0, 50),
     "embedding_int64": IntRange(0, 51),
@@ -46,6 +69,7 @@ EXPECTED = {
     "reference_variable": IntRange(0, 22),
     "table_file": Vocabulary(COLOURS),
     "table_without_buckets": Vocabulary(COLOURS, closed=True),
+    **EXAMPLES,
 }
 
 
@@ -56,6 +80,21 @@ def domains_of(folder):
 @pytest.mark.parametrize(("name", "closed"), [("embedding_int32", True), ("category_one_hot", False)])
 def test_an_index_that_counts_for_nothing_is_no_error(graph_models, name, closed):
     assert domains_of(graph_models / name)["x"].closed == closed
+
+
+@pytest.mark.parametrize(
+    ("name", "sure"),
+    [
+        ("embedding_int32", True),
+        ("loop", True),
+        ("moved", False),  # by slices and conditions, among others
+        ("branches", False),
+        ("columns", True),
+        ("coordinates", False),
+    ],
+)
+def test_it_is_sure_that_a_value_is_an_index_where_no_other_may_be_picked(graph_models, name, sure):
+    assert domains_of(graph_models / name)["x"].sure == sure
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -73,8 +112,10 @@ def test_every_input_has_a_domain_of_its_own(graph_models):
     assert domains_of(graph_models / "three_inputs") == {"ids": IntRange(0, 12), "word": Vocabulary(COLOURS)}
 
 
-def test_a_picture_is_bytes_of_one(graph_models):
-    keys = domains_of(graph_models / "picture")["x"].keys
+@pytest.mark.parametrize("name", ["picture", "pictures", "example_pictures"])
+def test_a_picture_is_bytes_of_one(graph_models, name):
+    domain = domains_of(graph_models / name)["x"]
+    keys = domain.features[0].domain.keys if isinstance(domain, Examples) else domain.keys
     assert len(set(keys)) > 1
     assert all(key.startswith(b"\x89PNG") for key in keys)
 
@@ -82,7 +123,7 @@ def test_a_picture_is_bytes_of_one(graph_models):
 def test_random_inputs_inside_their_domains_run_in_the_real_runtime(graph_models):
     """No model refuses them, at two batch sizes and with several seeds."""
     with Runtime(device="cpu") as runtime:
-        for name in [*EXPECTED, "three_inputs", "picture"]:
+        for name in [*EXPECTED, "three_inputs", "picture", "pictures", "example_pictures"]:
             signature = find_signature(read_signatures(graph_models / name))
             domains = input_domains(graph_models / name, signature)
             model = runtime.load(graph_models / name)
@@ -91,7 +132,23 @@ def test_random_inputs_inside_their_domains_run_in_the_real_runtime(graph_models
                 inputs = make_inputs(options, signature, batch_size=batch_size, seed=seed, domains=domains)
                 outputs = model.predict(inputs)
                 assert all(isinstance(each, np.ndarray) for each in outputs.values()), name
+            if name in EXAMPLES:
+                zeros = make_inputs(parse_inputs(["x=zeros"]), signature, batch_size=2, domains=domains)
+                assert model.predict(zeros), name
             model.close()
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("processor", "name"),
+    [("tensorflow_cpu_1.12", "example_1"), ("tensorflow_cpu_1.15", "example"), ("tensorflow_cpu_2.7", "sequence_one")],
+)
+def test_old_tensorflows_parse_the_messages(graph_models, tmp_path, processor, name):
+    """Nothing is given: what is compared is made up."""
+    installed_runtime(processor)
+    report = export_model(graph_models / name, tmp_path / "model", processor=processor)
+    assert report.evidence
+    assert not any("not compared" in note for note in report.notes)
 
 
 def test_a_missing_vocabulary_file_is_a_model_error(graph_models, tmp_path):
@@ -158,7 +215,11 @@ def test_a_graph_without_an_end_is_left_at_that(saved_model):
 
 
 @pytest.mark.parametrize(
-    "op", ["GatherV2", "OneHot", "DenseBincount", "LookupTableFindV2", "ResourceGather", "GatherNd"]
+    "op",
+    [
+        *("GatherV2", "OneHot", "DenseBincount", "LookupTableFindV2", "ResourceGather", "GatherNd"),
+        *("ParseExample", "ParseExampleV2", "ParseSingleExample", "ParseSequenceExampleV2"),
+    ],
 )
 def test_nodes_that_lack_inputs_and_attributes_say_nothing(saved_model, op):
     def fill(metagraph):
@@ -181,6 +242,18 @@ def test_nodes_that_lack_inputs_and_attributes_say_nothing(saved_model, op):
         (IntRange(0, 25), Vocabulary((10, 20, 30)), Vocabulary((10, 20), closed=True)),
         (Vocabulary((b"a", b"b")), Vocabulary((b"b", b"c")), Vocabulary((b"b",))),
         (Vocabulary((b"a",)), Vocabulary((b"c",), closed=True), Vocabulary((b"a",), closed=True)),
+        (Vocabulary((b"a",)), Examples((TAGS,)), Examples((TAGS,))),
+        (Examples((ID,)), Vocabulary((b"a",)), Examples((ID,))),
+        (Examples((ID,)), Examples((TAGS,), (ID,)), Examples((ID, TAGS), (ID,))),
+        (
+            Examples((Feature("a", DType.INT64, None), Feature("b", DType.INT64, (2,), IntRange(0, 9)))),
+            Examples(
+                (Feature("b", DType.INT64, None, IntRange(0, 5)), Feature("a", DType.INT64, (1,), IntRange(0, 3)))
+            ),
+            Examples(
+                (Feature("a", DType.INT64, (1,), IntRange(0, 3)), Feature("b", DType.INT64, (2,), IntRange(0, 5)))
+            ),
+        ),
     ],
 )
 def test_two_uses_leave_what_both_take(first, second, both):

@@ -28,6 +28,10 @@ class TestCsv:
         assert make(f"x=@{path}")["x"].tolist() == [[1, 2.5], [3, -40]]
         assert make(f"@{path}")["x"].tolist() == [[1, 2.5], [3, -40]]
 
+    def test_names_may_be_numbers_above_a_column_of_texts(self, file, make):
+        path = file("x.csv", "name,2019,2020\nAnn,1,2\n")
+        assert make(f"x=@{path}:2020", inputs={"x": (DType.FLOAT, (None,))})["x"].tolist() == [2]
+
     def test_of_a_table_a_batch_has_the_first_rows(self, file, make):
         path = file("x.csv", "1,2\n3,4\n5,6\n")
         assert make(f"x=@{path}", batch_size=2)["x"].tolist() == [[1, 2], [3, 4]]
@@ -108,7 +112,11 @@ class TestCsv:
             ("a;b\n1;0,5\n", "x=@x.csv", "semicolons between its values: expected commas"),
             ("1\t2\n3\t4\n", "@x.csv", "tabs between its values: expected commas"),
             ("a,b\n", "x=@x.csv", "holds no rows"),
-            ("1,2\n", "x=@x.csv:a", "holds numbers alone"),
+            ("1,2\n", "x=@x.csv:a", "its first line holds numbers, and no names"),
+            ("1,\n3,4\n", "x=@x.csv", "line 1: column '2' has no value"),
+            ("1,N/A\n3,n/a\n", "x=@x.csv", "line 1: column '2' holds 'N/A'"),
+            ("1,?", "@x.csv", "line 1: column '2' holds '[?]'"),
+            ("one,2\n3,4\n", "x=@x.csv", "line 1: column '1' holds 'one'"),
             ("a,b\n1,2\n", "x=@x.csv:c", "no column 'c'"),
             ("a,b\n" + "9" * 200_000 + ",1", "x=@x.csv", "field larger than field limit"),
             ("a,b\n" + "9" * 100_000 + ",1", "x=@x.csv", "holds '999"),
@@ -159,6 +167,13 @@ class TestJsonLines:
         path = file("w.ndjson", '"a"\n{"b64": "/w=="}\n')
         assert make(f"x=@{path}", inputs={"x": (DType.STRING, (None,))})["x"].tolist() == [b"a", b"\xff"]
 
+    def test_an_input_that_the_first_line_lacks_is_not_made_up_silently(self, file, make):
+        path = file("x.jsonl", '{"x": [1, 2]}\n{"x": [3, 4], "id": 5}\n')
+        inputs = {"x": (DType.FLOAT, (None, 2)), "id": (DType.INT64, (None,))}
+        with pytest.raises(InputError, match="line 1: its object has no 'id'"):
+            make(f"@{path}", inputs=inputs, batch_size=1)
+        assert make(f"@{path}", "id=[1]", inputs=inputs, batch_size=1)["id"].tolist() == [1]
+
     def test_a_line_is_an_object_of_inputs(self, file, make):
         path = file("x.jsonl", '{"x": [1, 2], "label": 3}\n{"x": [3, 4], "label": 5}\n')
         assert make(f"@{path}")["x"].tolist() == [[1, 2], [3, 4]]
@@ -189,7 +204,8 @@ class TestJsonLines:
             ("[1, 2]\n[1, null]\n", "line 2: input 'x' holds None"),
             ('{"x": [1, 2]}\n{"y": [1, 2]}\n', "line 2: its object has no 'x'"),
             ('{"x": [1, 2]}\n[1, 2]\n', "line 2: another value than an object"),
-            ('{"y": [1, 2]}\n{"z": 1}\n', "line 2: its object has no 'y'"),
+            ('{"y": 1}\n{"y": 1, "x": [1, 2]}\n', "line 1: its object has no 'x'"),
+            ('{"y": [1, 2]}\n{"z": 1}\n', "has no column 'x'"),
             (b"[1, 2]\n\xff\n", "line 2 is no UTF-8"),
             ("1\n2\n", r"x\.jsonl: input 'x' has shape \[2\]: expected"),
             ("\n\n", "holds no rows"),

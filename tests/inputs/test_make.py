@@ -15,7 +15,7 @@ from tfkit import proto
 from tfkit.arrays import NUMPY_DTYPES, check_array
 from tfkit.eas.messages import PredictRequest, encode_request
 from tfkit.errors import InputError, MessageError, SignatureError, TfkitError, UsageError
-from tfkit.graph.values import IntRange, Vocabulary
+from tfkit.graph.values import Examples, Feature, IntRange, Vocabulary
 from tfkit.inputs import (
     given_request,
     given_rows,
@@ -39,6 +39,17 @@ def make(option, dtype=DType.FLOAT, shape=(None, 2), **settings):
     return make_inputs(parse_inputs(options), one(dtype, shape), **settings)["x"]
 
 
+PARSED = Examples(
+    (
+        Feature("ids", DType.INT64, None, IntRange(0, 3)),
+        Feature("weights", DType.FLOAT, None),
+        Feature("rows", DType.FLOAT, (None, 2)),
+        Feature("words", DType.STRING, (2, 2)),
+    ),
+    (Feature("steps", DType.FLOAT, (2,)),),
+)
+
+
 @pytest.fixture
 def rows(tmp_path):
     """An npy file of five rows of float64."""
@@ -48,6 +59,9 @@ def rows(tmp_path):
 
 
 class TestOptions:
+    def test_one_option_may_come_without_a_list(self):
+        assert parse_inputs("x=zeros") == parse_inputs(["x=zeros"])
+
     def test_dtype_after_the_name_is_kept_apart(self):
         option = parse_inputs(["x:int64=[1]"])[0]
         assert (option.name, option.dtype) == ("x", DType.INT64)
@@ -80,6 +94,18 @@ class TestLiterals:
 
     def test_one_sample_gets_its_batch_dimension(self):
         assert make("x=[1, 2]").shape == (1, 2)
+
+    @pytest.mark.parametrize("batch_size", [None, 2])
+    @pytest.mark.parametrize(
+        ("dtype", "shape", "text", "held"),
+        [
+            (DType.STRING, (None, 1), '["good", "bad"]', [[b"good"], [b"bad"]]),
+            (DType.INT32, (None, 1, 1), "[3, 4]", [[[3]], [[4]]]),
+        ],
+    )
+    def test_a_list_is_a_row_each_where_a_row_is_one_value(self, dtype, shape, text, held, batch_size):
+        assert make(f"x={text}", dtype, shape, batch_size=batch_size).tolist() == held
+        assert make(f"x={text}", dtype, (None, None), batch_size=1).shape == (1, 2)
 
     @pytest.mark.parametrize(
         ("dtype", "text", "held"),
@@ -498,6 +524,36 @@ class TestRandom:
         assert sorted(array.tolist()) == [b"green", b"red", b"unknown"]
         numbers = make("x=random", DType.INT64, (None,), batch_size=3, domains={"x": Vocabulary((1, 2))})
         assert sorted(numbers.tolist()) == [1, 2, 3]
+
+    def test_a_parser_gets_messages_with_what_it_reads(self):
+        arrays = make("x=random", DType.STRING, (None,), batch_size=20, domains={"x": PARSED})
+        again = make("x=random", DType.STRING, (None,), batch_size=20, domains={"x": PARSED})
+        assert arrays.tolist() == again.tolist()
+        counts = set()
+        for message in map(proto.message("tensorflow.SequenceExample").FromString, arrays):
+            held = message.context.feature
+            ids, weights = held["ids"].int64_list.value, held["weights"].float_list.value
+            assert len(ids) == len(weights)
+            assert set(ids) <= {0, 1, 2}
+            assert len(held["rows"].float_list.value) == 2 * max(len(ids), 1)
+            assert len(held["words"].bytes_list.value) == 4
+            steps = message.feature_lists.feature_list["steps"].feature
+            assert all(len(step.float_list.value) == 2 for step in steps)
+            counts.add((len(ids), len(steps)))
+        assert {values for values, _ in counts} == {0, 1, 2, 3}
+        assert {steps for _, steps in counts} == {1, 2, 3}
+
+    def test_zeros_of_a_parser_are_messages_of_zeros(self):
+        (text,) = make("x=zeros", DType.STRING, (None,), domains={"x": PARSED})
+        message = proto.message("tensorflow.SequenceExample").FromString(text)
+        assert list(message.context.feature["words"].bytes_list.value) == [b""] * 4
+        assert list(message.context.feature["ids"].int64_list.value) == [0]
+
+    @pytest.mark.parametrize("how", ["random", "zeros"])
+    def test_messages_too_large_to_send_are_not_made(self, how):
+        huge = Examples((Feature("a", DType.FLOAT, (1 << 20, 1 << 20)),))
+        with pytest.raises(SignatureError, match="feature 'a' would take"):
+            make(f"x={how}", DType.STRING, (None,), domains={"x": huge})
 
     def test_a_closed_lookup_gets_nothing_but_its_keys(self):
         domains = {"x": Vocabulary((b"red", b"green"), closed=True)}

@@ -36,12 +36,12 @@ def client(service: Server) -> Client:
 
 def test_named_outputs_are_the_recorded_ones(old: Fixture, client: Client) -> None:
     for case in old.cases("frozen"):
-        case.check(client.predict(case.inputs, outputs=list(case.outputs)))
+        case.check(client.predict(case.inputs, fetch=list(case.outputs)))
 
 
 def test_tensors_may_be_named_as_the_graph_does(old: Fixture, client: Client) -> None:
     case = old.cases("frozen")[0]
-    came = client.predict({"features:0": case.inputs["features"]}, outputs=["scores:0"])
+    came = client.predict({"features:0": case.inputs["features"]}, fetch=["scores:0"])
     np.testing.assert_allclose(came["scores:0"], case.outputs["scores"], rtol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_unknown_tensors_get_400_and_are_named(old: Fixture, client: Client) -> 
     inputs = old.cases("frozen")[0].inputs
     for fed, fetched, wrong in ((inputs, ["scroes"], "scroes"), ({"fetures": inputs["features"]}, ["best"], "fetures")):
         with pytest.raises(ServiceError, match=wrong) as caught:
-            client.predict(fed, outputs=fetched)
+            client.predict(fed, fetch=fetched)
         assert caught.value.status == 400
 
 
@@ -72,7 +72,7 @@ def test_values_that_do_not_fit_get_400(old: Fixture, client: Client) -> None:
     features = old.cases("frozen")[0].inputs["features"]
     for wrong, said in ((features.astype(np.float16), "float16"), (features[:, :3], r"\[3, 3\]")):
         with pytest.raises(ServiceError, match=said) as caught:
-            client.predict({"features": wrong}, outputs=["scores"])
+            client.predict({"features": wrong}, fetch=["scores"])
         assert caught.value.status == 400
 
 

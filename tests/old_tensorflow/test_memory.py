@@ -33,7 +33,7 @@ def test_load_and_close_again_and_again(processor: str, cycles: int) -> None:
         for _ in range(WARM_UP + cycles):
             model, frozen = runtime.load(fixture.model), runtime.load(fixture.frozen)
             case.check(model.predict(case.inputs))
-            frozen_case.check(frozen.predict(frozen_case.inputs, outputs=list(frozen_case.outputs)))
+            frozen_case.check(frozen.predict(frozen_case.inputs, fetch=list(frozen_case.outputs)))
             model.close()
             frozen.close()
             resident.append(process.memory_info().rss)

@@ -34,7 +34,7 @@ def test_saved_model_gives_the_recorded_outputs(old: Fixture, model: LoadedModel
 def test_frozen_graph_gives_the_recorded_outputs(old: Fixture, runtime: Runtime) -> None:
     frozen = runtime.load(old.frozen)
     for case in old.cases("frozen"):
-        case.check(frozen.predict(case.inputs, outputs=list(case.outputs)))
+        case.check(frozen.predict(case.inputs, fetch=list(case.outputs)))
 
 
 def test_many_strings_of_all_lengths_come_back_whole(model: LoadedModel) -> None:
@@ -56,7 +56,7 @@ def test_scalars_and_empty_tensors(old: Fixture, model: LoadedModel, signature: 
 
 def test_output_can_be_chosen(old: Fixture, model: LoadedModel) -> None:
     case = old.first("serving_default")
-    assert list(model.predict(case.inputs, outputs=["best"])) == ["best"]
+    assert list(model.predict(case.inputs, fetch=["best"])) == ["best"]
 
 
 def test_values_that_the_graph_refuses_carry_tensorflows_code(model: LoadedModel) -> None:
@@ -111,7 +111,7 @@ def test_models_of_older_tensorflows_give_the_same_numbers(processor: str, write
             model.close()
             frozen = runtime.load(writer.frozen)
             for case in writer.cases("frozen"):
-                case.check(frozen.predict(case.inputs, outputs=list(case.outputs)))
+                case.check(frozen.predict(case.inputs, fetch=list(case.outputs)))
             frozen.close()
 
 

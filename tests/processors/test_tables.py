@@ -316,7 +316,7 @@ def answers(runtime: Runtime, path: Path, cases: list[tuple[str, DType]]) -> Non
     for op, dtype in cases:
         output = f"{op}_{dtype.short_name}"
         fed = {dtype.short_name: np.ones(2, NUMPY_DTYPES[dtype])}
-        assert model.predict(fed, outputs=[output])[output].shape == (2,)
+        assert model.predict(fed, fetch=[output])[output].shape == (2,)
 
 
 @pytest.fixture(

@@ -93,6 +93,24 @@ def test_what_cannot_be_started_is_told_and_fails(light: Path, folder: Path) -> 
     assert not proof.passed
 
 
+@pytest.mark.parametrize(("options", "code"), [((), 3), (("--device", "gpu"), 4)])
+def test_where_nothing_is_measured_what_kept_it_from_that_is_the_exit_code(
+    light: Path, folder: Path, options: tuple[str, ...], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    done = prove(light, "--warm-up", write(folder / "unknown.bin", "no_such_output"), *options, "--runs", 1)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith("installed: "), "there is no table without rows"
+
+
+def test_a_model_that_does_not_load_is_a_verdict(folder: Path) -> None:
+    made = Crafted(2)
+    made.signature(y=made.node("y", "NoSuchOp", ["x"], T=FLOAT))
+    done = prove(made.write(folder / "unloadable"), "--warm-up", write(folder / "any.bin"), "--runs", 1)
+    assert done.returncode == 1, done.stderr
+    assert "FAILED: not proved on installed" in done.stdout
+
+
 def test_a_processor_that_is_named_must_be_there(
     light: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

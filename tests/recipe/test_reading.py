@@ -62,6 +62,7 @@ MISTAKES = {
     "[source]\nmodel = 'm'\ninput_shapes = {x = [1, 'a']}": ("line 3: 'source.input_shapes.x' holds 'a': ",),
     "[source]\nmodel = 'm'\n[verify]\natol = -1.0": ("line 4: 'verify.atol' is -1.0",),
     "[source]\nmodel = 'm'\n[verify]\nrun = 'no'": ("line 4: 'verify.run' is 'no'",),
+    "[source]\nmodel = 'm'\nsource.fixed.x = 1": ("line 3: there is no 'source.source'",),
     "name = 'a b'\n[source]\nmodel = 'm'": ("line 1: 'name' is 'a b'",),
     "source = 1": ("line 1: 'source' is 1: expected a table",),
     "[[source]]\nmodel = 'm'": ("line 1: 'source' is [{'model': 'm'}]: expected a table",),
@@ -81,7 +82,7 @@ MISTAKES = {
     "[source]\nmodel = 'm'\n[bundle]\nsettings = {name = 'digits'}": (
         "line 4: ",
         "by hand",
-        "In a recipe, --name is: bundle.name",
+        "In a recipe's [bundle], --name is: name",
     ),
     "[source]\nmodel = 'm'\n[bundle.settings]\nrpc.keepalive = 'long'": ("line 4: ", "expected a whole number"),
     "[source]\nmodel = 'm'\n[bundle]\nname = 'a b'": ("line 4: ", "'a b'"),
@@ -210,7 +211,7 @@ def test_what_only_looks_like_a_table_is_none(before: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "line"), [("a", 1), ("t", 3), ("t/b", 4), ("t/c/d", 5), ("t/q r", 6), ("t/no", 3), ("no", 0)]
+    ("keys", "line"), [("a", 1), ("t", 3), ("t/b", 4), ("t/c/d", 5), ("t/q r", 6), ("t/c", 5), ("t/no", 3), ("no", 0)]
 )
 def test_the_line_of_a_key(keys: str, line: int) -> None:
     text = 'a = 1  # [no]\n\n[t]  # a table\n  b = 2\nc.d = 3\n"q r" = 4\n'

@@ -210,7 +210,24 @@ def test_advice_names_keys_of_the_recipe(tmp_path: Path) -> None:
     made.signature(y=made.node("y", "Add", ["x", noise], T=FLOAT))
     made.write(tmp_path / "model")
     report = run_recipe(recipe)
-    assert "In a recipe, --no-verify is: verify.run = false" in report.steps[0].text
+    assert "In a recipe's [verify], --no-verify is: run = false" in report.steps[0].text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('x = "@rows.npy"', 'z = "@rows.npy"', "line 11: 'samples.z'"),
+        ('model = "model"', 'model = "model"\nrename = {w = "images"}', "line 6: 'source.rename.w'"),
+    ],
+)
+def test_a_name_that_the_model_does_not_have_is_told_with_its_line(
+    tmp_path: Path, old: str, new: str, line: str
+) -> None:
+    recipe = make_source(tmp_path)
+    recipe.write_text(recipe.read_text().replace(old, new))
+    report = run_recipe(recipe)
+    assert report.exit_code == InputError.exit_code
+    assert f"See {recipe}, {line}" in report.steps[0].text
 
 
 @pytest.mark.parametrize(
@@ -218,6 +235,7 @@ def test_advice_names_keys_of_the_recipe(tmp_path: Path) -> None:
     [
         ('model = "model"', 'model = "no_model"', "no_model"),
         ("rows.npy", "no_rows.npy", "no_rows.npy"),
+        ("rows.npy", "../no_rows.npy", r"is (?!.*\.\.).*/no_rows\.npy, which"),
         ("tensorflow_cpu_1.15", "tensorflow_cpu_1.16", "tensorflow_cpu_1.16"),
         ('model = "model"', 'model = "."', "is inside of"),
     ],

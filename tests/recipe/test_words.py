@@ -19,7 +19,7 @@ def options_of(name: str) -> set[str]:
 
 def test_each_option_that_is_named_is_told_once() -> None:
     told = with_recipe_forms("Give --input x=@a.npy or --input x=random, --force, or see `tfkit serve --op-library`.")
-    assert told.splitlines()[1:] == ['In a recipe, --input is: samples.NAME = "@FILE", "random" or VALUES']
+    assert told.splitlines()[1:] == ['In a recipe\'s [samples], --input is: NAME = "@FILE", "random" or VALUES']
     assert with_recipe_forms("No option -- here, nor a--set.") == "No option -- here, nor a--set."
 
 

@@ -76,28 +76,28 @@ def test_what_is_no_tensor_s_name_is_refused_and_the_process_goes_on(runtime: Ru
     process = runtime._process
     given = np.array(2, np.float32)
     with pytest.raises(SignatureError, match="is no tensor's name: expected NODE or NODE:INDEX"):
-        model.predict({"x": given}, outputs=[name])
+        model.predict({"x": given}, fetch=[name])
     with pytest.raises(SignatureError, match="is no tensor's name"):
-        model.predict({name: given}, outputs=["y"])
-    assert model.predict({"x": given}, outputs=["y"])["y"] == -2
+        model.predict({name: given}, fetch=["y"])
+    assert model.predict({"x": given}, fetch=["y"])["y"] == -2
     assert runtime._process is process
 
 
 def test_a_tensor_is_the_same_with_and_without_its_index(runtime: Runtime, graph: Path) -> None:
     model = runtime.load(graph)
-    outputs = model.predict({"x:0": np.array(2, np.float32)}, outputs=["x", "y", "y:0"])
+    outputs = model.predict({"x:0": np.array(2, np.float32)}, fetch=["x", "y", "y:0"])
     assert {name: value.item() for name, value in outputs.items()} == {"x": 2, "y": -2, "y:0": -2}
     for name in ("x", "x:0"):
         with pytest.raises(SignatureError, match=r"shape \[3\]"):
-            model.predict({name: np.ones(3, np.float32)}, outputs=["y"])
+            model.predict({name: np.ones(3, np.float32)}, fetch=["y"])
     with pytest.raises(SignatureError, match="no such tensor"):
-        model.predict({"x": np.array(2, np.float32)}, outputs=["y:1"])
+        model.predict({"x": np.array(2, np.float32)}, fetch=["y:1"])
 
 
 def test_an_empty_shape_of_an_old_graph_is_an_unknown_one(runtime: Runtime, tmp_path: Path) -> None:
     """As TensorFlow 1.0 and older wrote them, and every TensorFlow reads them."""
     model = runtime.load(write_graph(tmp_path / "old.pb", producer=21))
-    assert model.predict({"x": np.ones(3, np.float32)}, outputs=["y"])["y"].tolist() == [-1, -1, -1]
+    assert model.predict({"x": np.ones(3, np.float32)}, fetch=["y"])["y"].tolist() == [-1, -1, -1]
 
 
 def test_a_graph_with_variables_is_refused_when_it_is_loaded(runtime: Runtime, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_paths_that_are_no_utf8_are_loaded(runtime: Runtime, tmp_path: Path) -> 
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     folder.mkdir()
     model = runtime.load(write_graph(folder / "graph.pb"))
-    assert model.predict({"x": np.array(2, np.float32)}, outputs=["y"])["y"] == -2
+    assert model.predict({"x": np.array(2, np.float32)}, fetch=["y"])["y"] == -2
     shutil.copytree(echo_model(), folder / "model")
     given = np.ones((1, 2), np.float32)
     assert runtime.load(folder / "model").predict({"x": given})["total"].tolist() == [2]
@@ -119,7 +119,7 @@ def test_paths_that_are_no_utf8_are_loaded(runtime: Runtime, tmp_path: Path) -> 
 def test_a_path_that_is_no_utf8_is_served(tmp_path: Path) -> None:
     path = write_graph(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.pb")))
     with Server(path, "--name", "cafe") as server:
-        assert Client(server.url).predict({"x": np.array(2, np.float32)}, outputs=["y"])["y"] == -2
+        assert Client(server.url).predict({"x": np.array(2, np.float32)}, fetch=["y"])["y"] == -2
         assert server.ready["model"] == str(path)
 
 

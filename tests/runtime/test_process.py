@@ -83,7 +83,7 @@ def test_variables_tables_and_several_outputs(runtime: Runtime) -> None:
     assert outputs["total"].tolist() == [6, 14]
     assert outputs["index"].tolist() == [1, -1]
     assert outputs["word"].tolist() == [b"green", b"pink"], "an output that is an input"
-    assert list(model.predict(inputs, outputs=["total", "total"])) == ["total"]
+    assert list(model.predict(inputs, fetch=["total", "total"])) == ["total"]
     assert model.predict({"a": inputs["a"]}, signature="halve")["half"].tolist() == [[0.5, 1.0], [1.5, 2.0]]
 
 
@@ -95,7 +95,7 @@ def test_variables_tables_and_several_outputs(runtime: Runtime) -> None:
         ({"a": np.zeros((1, 2), np.float64)}, {"signature": "halve"}, ["'a'", "float64", "float32[?, 2]"]),
         ({"a": np.zeros((1, 2), np.float32), "b": np.zeros(1)}, {"signature": "halve"}, ["no input 'b'", "Known: a"]),
         ({"a": np.zeros((1, 2), np.float32)}, {"signature": "half"}, ["'half'", "halve"]),
-        ({"a": np.zeros((1, 2), np.float32)}, {"signature": "halve", "outputs": ["hafl"]}, ["'hafl'", "'half'"]),
+        ({"a": np.zeros((1, 2), np.float32)}, {"signature": "halve", "fetch": ["hafl"]}, ["'hafl'", "'half'"]),
     ],
 )
 def test_what_does_not_fit_the_signature_is_named(runtime: Runtime, inputs: dict, options: dict, words: list) -> None:
@@ -257,7 +257,7 @@ def test_a_model_of_another_runtime_is_refused(runtime: Runtime) -> None:
     """The worker's numbers for models begin at 1 in each: the answer would be another model's."""
     model = runtime.load(echo_model())
     other = Runtime(device="cpu")
-    for use in (lambda: other.run(model, {}, signature=None, outputs=[]), lambda: other.unload(model)):
+    for use in (lambda: other.run(model, {}, signature=None, fetch=[]), lambda: other.unload(model)):
         with pytest.raises(UsageError, match="another runtime loaded this model"):
             use()
 
@@ -266,7 +266,7 @@ def test_a_bug_in_the_process_is_an_error_and_the_process_goes_on(runtime: Runti
     model = runtime.load(echo_model())
     process = runtime._process
     with pytest.raises(TfkitError, match=r"(?s)Traceback.*KeyError: 10000") as caught:
-        runtime._call("predict", {}, session=10_000, signature=None, outputs=[])
+        runtime._call("predict", {}, session=10_000, signature=None, fetch=[])
     assert caught.value.exit_code == 70
     assert model.predict({"x": np.ones((1, 2), np.float32)})["total"].tolist() == [2]
     assert runtime._process is process

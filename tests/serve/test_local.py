@@ -27,7 +27,7 @@ def test_a_service_is_a_context_manager(tmp_path: Path) -> None:
     with tfkit.serve_model(echo_model(), name="echo", token="secret", warm_up=warm_up, keepalive=2000) as service:
         assert service.url.endswith("/api/predict/echo")
         assert "secret" not in repr(service)
-        outputs = service.predict({"x": np.array([[1, 2]], np.float32)}, outputs=["total"])
+        outputs = service.predict({"x": np.array([[1, 2]], np.float32)}, fetch=["total"])
         assert {name: value.tolist() for name, value in outputs.items()} == {"total": [3]}
         assert service.structure().input("x").shape == (None, 2)
         assert "ready at" in service.log

@@ -111,6 +111,7 @@ def test_other_paths_and_methods_are_refused(server: Server, method: str, path: 
         ("早上好，".encode() + " 早上好".encode() * 50_000, ["the body is text"]),
         (b"[1]" + bytes(1 << 18), ["not a PredictRequest"]),
         (ONE[:-3], ["PredictRequest"]),
+        (ONE.replace(b"\n", b""), ["not a PredictRequest", "no line feed, as if sent with curl -d", "--data-binary"]),
         (encode_request(PredictRequest({"y": np.zeros((1, 2), np.float32)})), ["'y'", "Known: x"]),
         (encode_request(PredictRequest({"x": np.zeros((1, 3), np.float32)})), ["'x'", "[1, 3]", "float32[?, 2]"]),
         (encode_request(PredictRequest({"x": np.zeros((1, 2), np.int64)})), ["'x'", "int64", "float32[?, 2]"]),

@@ -213,8 +213,9 @@ def test_records_that_hold_no_inputs_by_name_are_left_out_and_told(tmp_path):
         ({"to": "eas", "sources": ["none.bin"]}, InputError, "does not exist"),
         ({"to": "eas", "sources": []}, UsageError, "nothing to convert"),
         ({"to": "eas", "sources": ["."]}, InputError, "holds no warm-up requests"),
-        ({"to": "eas", "output": "no/folder"}, InputError, "no folder"),
-        ({"to": "tf-serving", "output": "no/file"}, InputError, "no folder"),
+        ({"to": "eas", "output": "0.bin/folder"}, InputError, "Not a directory|File exists"),
+        ({"to": "eas", "sources": ["0.bin", "1.bin"], "output": "no/folder/w.bin"}, UsageError, "hold one request"),
+        ({"to": "tf-serving", "sources": ["none.bin"], "output": "no/folder/w"}, InputError, "does not exist"),
         ({"to": "triton", "output": "1.bin"}, InputError, "is a file"),
         ({"to": "triton", "fetch": ["y"]}, UsageError, "no place for the outputs that a request asks for: y"),
         ({"to": "eas", "fetch": ["y", "y"]}, UsageError, "output 'y' is asked for twice"),
@@ -229,6 +230,12 @@ def test_what_does_not_go_leaves_nothing(bins, tmp_path, monkeypatch, settings, 
     with pytest.raises(error, match=message):
         convert_warmup(**{"sources": ["0.bin"], "output": "out", **settings})
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("to", "place"), [("eas", "a/b/out/0001.bin"), ("tf-serving", "a/b/out")])
+def test_folders_above_the_output_are_made(bins, tmp_path, to, place):
+    convert_warmup(bins[:1], tmp_path / "a" / "b" / "out", to=to)
+    assert (tmp_path / place).is_file()
 
 
 def test_a_folder_s_files_are_replaced_only_by_force(bins, tmp_path):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tfkit import proto
-from tfkit.eas.messages import PredictRequest, encode_request
+from tfkit.eas.messages import PredictRequest, decode_request, encode_request
 from tfkit.errors import InputError, SignatureError, UsageError
+from tfkit.tensors import DType
 from tfkit.warmup.files import read_warmup
 from tfkit.warmup.generate import make_warmup
 
@@ -25,6 +26,19 @@ def images(tmp_path):
     path = tmp_path / "images.npy"
     np.save(path, np.arange(20.0).reshape(5, 4))
     return path
+
+
+@pytest.mark.parametrize("how", ["random", "zeros"])
+def test_a_text_that_the_model_parses_is_an_example(model, output, how):
+    file = model / "saved_model.pb"
+    saved = proto.message("tensorflow.SavedModel").FromString(file.read_bytes())
+    parser = saved.meta_graphs[0].graph_def.node.add(name="parser", op="ParseSingleExample", input=["word"])
+    parser.attr["sparse_keys"].list.s.append(b"tags")
+    parser.attr["sparse_types"].list.type.append(DType.STRING)
+    file.write_bytes(saved.SerializeToString())
+    make_warmup(model, output, inputs=[f"word={how}"])
+    (word,) = decode_request(output.read_bytes()).inputs["word"]
+    assert proto.message("tensorflow.Example").FromString(word).features.feature["tags"].bytes_list.value
 
 
 def test_the_file_is_one_message_that_protobuf_reads(model, output, images):
@@ -105,6 +119,8 @@ def test_a_whole_sample_request_keeps_its_rows_signature_and_outputs(model, outp
         ({"inputs": ["image=zeros"]}, SignatureError, "Did you mean 'images'"),
         ({"inputs": ["images=[1, 2]"]}, SignatureError, r"shape \[2\]: expected float32\[\?, 4\]"),
         ({"inputs": ["ids=[0.5]"]}, SignatureError, "0.5"),
+        ({"inputs": ["ids=[1, 3]"]}, SignatureError, "input 'ids': 1 of 2 values, such as 3, are outside of 0 to 2"),
+        ({"inputs": ["ids=random:10:2000"]}, SignatureError, "outside of 0 to 2"),
         ({"signature": "predict_image"}, SignatureError, "Did you mean 'predict_images'"),
         ({"fetch": ["words"]}, SignatureError, "Did you mean 'word'"),
         ({"fetch": ["ids", "ids"]}, UsageError, "twice"),
@@ -134,6 +150,11 @@ def test_the_report_says_what_the_file_holds(model, output):
     assert summaries["images"].low is None
     assert (summaries["ids"].low, summaries["ids"].high, summaries["ids"].shape) == (1, 1, (1,))
     assert summaries["word"].first == ("\\xff",)
+
+
+def test_what_lint_warns_of_is_in_the_report(model, output):
+    (file,) = make_warmup(model, output, inputs="images=[NaN, NaN, NaN, NaN]").files
+    assert file.warnings == ("input 'images': 4 of 4 values are NaN or infinite",)
 
 
 @pytest.fixture

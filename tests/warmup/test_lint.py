@@ -14,7 +14,7 @@ from tests.warmup.described import REQUESTS, texts
 from tfkit.arrays import NUMPY_DTYPES
 from tfkit.eas.messages import PredictRequest, encode_request
 from tfkit.errors import InputError, ModelError, UsageError
-from tfkit.graph.values import IntRange, Vocabulary
+from tfkit.graph.values import Examples, IntRange, Vocabulary
 from tfkit.inputs.tfrecord import write_records
 from tfkit.tensors import DType
 from tfkit.warmup.convert import convert_warmup
@@ -190,8 +190,12 @@ DIGITS = Vocabulary(tuple(b"%d" % number for number in range(10)), closed=True)
         (DType.STRING, texts(b"x"), DIGITS, [("error", "unknown-key")]),
         (DType.STRING, texts(b"\xff\xd8\xff\xe0"), Vocabulary((b"\x89PNG1",), closed=True), []),
         (DType.STRING, texts(b"cat.jpg"), Vocabulary((b"\x89PNG1",), closed=True), [("error", "unknown-key")]),
+        (DType.STRING, texts(b"charlie"), Examples(()), [("error", "no-example")]),
+        (DType.STRING, texts(b"\n\0"), Examples(()), []),
         (DType.FLOAT, np.array([0, 5], np.float32), IntRange(0, 5), [("error", "out-of-range")]),
         (DType.INT32, np.array([0, 5]), IntRange(0, 5, closed=False), [("warning", "out-of-range")]),
+        (DType.INT32, np.array([0, 5]), IntRange(0, 5, sure=False), [("warning", "out-of-range")]),
+        (DType.INT32, np.array([0, 5]), Vocabulary((1, 5), closed=True, sure=False), [("warning", "unknown-key")]),
         (DType.BOOL, np.array([False, False]), None, []),
         (DType.STRING, texts(b"", b""), None, [("note", "all-zero")]),
         (DType.COMPLEX64, np.array([1j, np.nan], np.complex64), None, [("warning", "not-finite")]),

@@ -1,6 +1,7 @@
 """Several warm-up files at once: batch sizes, signatures and sets of outputs; and those made from records."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ class TestSeveral:
     def test_one_of_each_is_a_file_as_ever(self, model, output):
         report = make_warmup(model, output, batch_size=[2], signature=["predict_images"], fetch_sets=[["ids"]])
         assert output.is_file()
-        assert report.as_dict()["output_filter"] == ["ids"]
+        assert [each["output_filter"] for each in report.as_dict()["files"]] == [["ids"]]
 
     def test_an_option_for_one_signature_is_none_of_the_other_s_business(self, model, output):
         saved = proto.message("tensorflow.SavedModel").FromString((model / "saved_model.pb").read_bytes())
@@ -91,9 +92,16 @@ class TestSeveral:
         assert names(output.parent) == ["model", "warm_up"]
         assert all("/" not in name and not name.startswith(".") for name in names(output))
 
+    def test_folders_above_the_output_are_made(self, model, output):
+        make_warmup(model, output / "a" / "b.bin")
+        make_warmup(model, output / "c" / "d", batch_size=[1, 2])
+        assert names(output) == ["a", "c"]
+        warmup_from_records(model, output / "c" / "d", output / "e" / "f")
+        assert len(read_folder(output / "e" / "f")) == 2
+
     def test_what_does_not_fit_leaves_nothing(self, model, output):
         with pytest.raises(SignatureError):
-            make_warmup(model, output, batch_size=[1, 2], inputs=["images=[1]"])
+            make_warmup(model, output / "a" / "b", batch_size=[1, 2], inputs=["images=[1]"])
         with pytest.raises(UsageError, match="rows 'last'"):
             make_warmup(model, output, rows="last")
         assert names(output.parent) == ["model"]
@@ -136,9 +144,9 @@ class TestSeveral:
         assert {len(each.inputs["ids"]) for each in held} == {2}
 
     def test_random_rows_come_from_all_of_the_file(self, model, tmp_path):
-        np.save(tmp_path / "ids.npy", np.arange(1000))
-        make_warmup(model, tmp_path / "w.bin", inputs=[f"ids=@{tmp_path}/ids.npy"], batch_size=20, rows="random")
-        assert read_warmup(tmp_path / "w.bin").inputs["ids"].max() > 500
+        np.save(tmp_path / "x.npy", np.arange(4000).reshape(1000, 4))
+        make_warmup(model, tmp_path / "w.bin", inputs=f"images=@{tmp_path}/x.npy", batch_size=20, rows="random")
+        assert read_warmup(tmp_path / "w.bin").inputs["images"].max() > 2000
 
 
 def request(rows, signature="", outputs=(), dtype=np.float32):
@@ -193,6 +201,13 @@ class TestRecords:
     def test_of_one_form_a_file_is_written(self, model, records, output):
         warmup_from_records(model, records, output, most=1)
         assert output.read_bytes() == (records / "b.bin").read_bytes()
+
+    def test_records_that_the_model_would_refuse_are_left_out(self, model, records, output):
+        sample = PredictRequest({"images": np.ones((3, 4), np.float32), "ids": np.arange(3) + 1}, "predict_images")
+        word = np.array([b"w"] * 3, object)
+        (records / "d.bin").write_bytes(encode_request(replace(sample, inputs=sample.inputs | {"word": word})))
+        report = warmup_from_records(model, records, output)
+        assert any("d.bin: input 'ids': 1 of 3 values, such as 3, are outside" in each for each in report.skipped)
 
     def test_records_that_do_not_fit_are_an_input_error(self, model, records, output):
         for name in ("a.bin", "b.bin", "c.bin", "d.bin"):

@@ -35,7 +35,7 @@ from tfkit.warmup.sources import read_items
 from tfkit.warmup.tf_serving import WARMUP_FILE
 
 STEPS = ("files", "settings", "model", "service", "answers")
-_SERVICE = "service.json"
+_SERVICE, _UNPACKED = "service.json", "model"
 
 
 def check_bundle(
@@ -117,7 +117,7 @@ class _Checking:
         except MissingError:
             raise
         except TfkitError as error:
-            self.steps.append(BundleStep(name, FAILED, (str(error),)))
+            self.steps.append(BundleStep(name, FAILED, (self._told(error),)))
 
     def report(self) -> BundleCheck:
         """What came of it all."""
@@ -150,7 +150,7 @@ class _Checking:
         place = bundle.model
         if bundle.layout == EAS:
             entry = str(bundle.values.get("model_entry", ""))
-            place = fetch_model(str(bundle.model), entry, self.scratch / "model", self.tell)
+            place = fetch_model(str(bundle.model), entry, self.scratch / _UNPACKED, self.tell)
         self.model = open_model(place)
         self.warm_up = tuple(self._read_warm_up())
         for shown, body in self.warm_up:
@@ -202,6 +202,18 @@ class _Checking:
         if different := [each.difference for each in self.outputs if not each.passed]:
             raise BadBundleError(different)
         return (_asked(len(cases), len(self.outputs)),)
+
+    def _told(self, error: TfkitError) -> str:
+        """What went wrong, by the bundle's own names: what was unpacked is gone when somebody reads it."""
+        bundle, unpacked = self.bundle, str(self.scratch)
+        if bundle is None or unpacked not in str(error):
+            return str(error)
+        message, hint = error.message, error.hint
+        for path, place in ((self.scratch / _UNPACKED, bundle.model), (self.scratch, self.folder)):
+            message = message.replace(str(path), str(place))
+        if unpacked in hint:
+            hint = f"Export the model for {bundle.processor}, and bundle that anew into {self.folder}."
+        return f"{message}\n{hint}" if hint else message
 
     @property
     def _bundle(self) -> OpenedBundle:

@@ -24,10 +24,10 @@ from tfkit.compat.compare import Limits
 from tfkit.compat.recorded import EVIDENCE as RECORDED
 from tfkit.compat.recorded import read_recorded
 from tfkit.compat.report import VerifyReport
-from tfkit.compat.verify import verify_model
 from tfkit.eas.messages import PredictRequest, decode_response, encode_request, encode_response
 from tfkit.errors import MessageError, MissingError, VerdictError
 from tfkit.export.proving import proving_processor
+from tfkit.export.verify import verify_model
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.processors.cuda import has_card
 from tfkit.runtime import Runtime
@@ -215,7 +215,7 @@ def _answers(
     with Runtime(prover, device="auto", timeout_s=timeout_s) as runtime:
         loaded = runtime.load(model.path)
         return tuple(
-            loaded.predict(each.inputs, signature=each.signature_name or None, outputs=each.output_filter)
+            loaded.predict(each.inputs, signature=each.signature_name or None, fetch=each.output_filter)
             for each in requests
         )
 

@@ -108,7 +108,7 @@ def open_bundle(folder: Path) -> OpenedBundle:
     warm_up = _part(folder, values, "warm_up_data_path", problems) if "warm_up_data_path" in values else None
     processor = values.get("processor", "")
     if processor:
-        problems += _processor_problems(processor)
+        problems += _processor_problems(processor) or _unproved_problems(folder, processor)
     name = values.get("metadata.name") or values.get("name", "")
     if name and isinstance(name, str) and not is_service_name(name):
         problems.append(f"name is {name!r}: expected letters, digits, '_', '-' and '.'")
@@ -156,6 +156,17 @@ def _processor_problems(processor: object) -> list[str]:
     except UsageError as error:
         return [str(error).replace("\n", ": ")]
     return []
+
+
+def _unproved_problems(folder: Path, processor: object) -> list[str]:
+    """Whether a service JSON names another processor than that which the bundle was made for."""
+    try:
+        made_for = _read_manifest(folder).get("processor", processor)
+    except InputError:
+        return []  # which the checksums tell
+    if made_for == processor:
+        return []
+    return [f"processor is {processor!r}: the bundle was made, and its model proved, for {made_for!r}"]
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

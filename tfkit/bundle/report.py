@@ -32,7 +32,7 @@ class BundledFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BundleReport:
     """A bundle that was made.
 
@@ -72,6 +72,9 @@ class BundleReport:
     def proof(self) -> str:
         """What proves it, in a sentence."""
         return f"proved in {self.proved_in}: {self.verdict}" if self.proved_in else self.verdict
+
+    def __repr__(self) -> str:
+        return f"<BundleReport {self.folder}: {self.name} on {self.processor}, {self.proof}>"
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
@@ -113,7 +116,7 @@ class BundleStep:
         return {"name": self.name, "status": self.status, "details": list(self.details)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BundleCheck:
     """What a check of a bundle found.
 
@@ -146,6 +149,9 @@ class BundleCheck:
             more = f" (and {len(failed.details) - 1} more)" if len(failed.details) > 1 else ""
             return f"{failed.name}: {failed.details[0]}{more}"
         return f"starts in {self.proved_in}, and {self.steps[-1].details[0]}"
+
+    def __repr__(self) -> str:
+        return f"<BundleCheck {self.folder}: {'passed' if self.passed else 'FAILED'}: {self.verdict.splitlines()[0]}>"
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """A row of name, result and what was found for each step."""

@@ -113,9 +113,11 @@ def guard(action: Callable[[], object]) -> int:
         _discard_stdout()
         return EXIT_MISSING
     except TfkitError as error:
+        from tfkit.cli.output import note
+
         if os.environ.get("TFKIT_DEBUG") == "1":
             _print_traceback()
-        sys.stderr.write(f"tfkit: error: {error}\n")
+        note(f"tfkit: error: {error}")
         return error.exit_code
     except Exception:  # noqa: BLE001  # the last resort: whatever it is, it is a bug
         _print_traceback()

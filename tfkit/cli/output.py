@@ -12,10 +12,28 @@ from typing import Any
 
 # Columns of what is no terminal: who reads a pipe or a log looks for whole names.
 _UNBOUNDED = 10_000
+# What a terminal obeys in place of showing it; written as in JSON, so that JSON stays the same JSON.
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_LAYOUT = {ord(each): each for each in "\n\t"}
+
+
+def printable(text: str) -> str:
+    r"""A text with its control characters escaped, as names, values and messages of strangers' files may hold any.
+
+    >>> print(printable("\x1b[31mred"), printable("two\nlines"))
+    \u001b[31mred two\u000alines
+    """
+    return text.translate(_CONTROLS)
+
+
+def printable_lines(text: str) -> str:
+    """As ``printable``, for a text that is laid out in lines and columns of its own."""
+    return text.translate(_CONTROLS | _LAYOUT)
 
 
 def print_text(text: str) -> None:
     """Writes one result to stdout."""
+    text = printable_lines(text)
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 
@@ -32,7 +50,7 @@ def print_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """Writes one line for people to stderr."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable_lines(text)}\n")
     sys.stderr.flush()
 
 
@@ -75,6 +93,6 @@ def print_table(
     headers = (Column(name, overflow="fold") for name in columns)
     table = Table(*headers, title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable_lines(cell)) for cell in row))
     is_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
     Console(stderr=to_stderr, width=None if is_terminal else _UNBOUNDED).print(table)

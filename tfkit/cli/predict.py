@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,14 +117,32 @@ def _ask(
     takes = described or _implied(options, name, guessed=guessed)
     arrays = make_inputs(options, takes, batch_size=batch_size, seed=seed)
     try:
-        return client.predict(arrays, signature=name, outputs=fetch)
+        return client.predict(arrays, signature=name, fetch=fetch)
     except ServiceError as error:
         if described is None and error.status == HTTPStatus.BAD_REQUEST:
             if not fetch and b"output_filter" in error.body:  # a frozen graph's
                 error.hint = "Name each output that you want: --fetch OUTPUT"
             elif guessed:
-                error.hint = "The dtypes sent are a guess: NAME:DTYPE=... fixes one, as 'x:float32=[1, 2]'."
+                error.hint = _dtype_hint(options, takes, error.body.decode("utf-8", "replace"))
         raise
+
+
+def _dtype_hint(options: Sequence[InputOption], sent: Signature, refusal: str) -> str:
+    """How to fix a dtype that was guessed: of the input that a service names as it refuses a request, else of any."""
+    from tfkit.tensors import DType
+
+    example = "x:float32=[1, 2]"
+    for option in options:
+        named = re.search(rf"'{re.escape(option.name)}'(?:.*?expected (\w+))?", refusal) if option.name else None
+        if named is None or option.dtype is not None:
+            continue
+        expected = DType.FLOAT
+        with suppress(ValueError):
+            expected = DType.parse(named[1] or "")
+        if expected is not sent.input(option.name).dtype:
+            example = f"{option.name}:{expected.short_name}={option.text.partition('=')[2]}"
+            break
+    return f"The dtypes sent are a guess: NAME:DTYPE=... fixes one, as {shlex.quote(_shortened(example))}."
 
 
 def _implied(options: Sequence[InputOption], name: str, *, guessed: bool) -> Signature:
@@ -192,5 +213,8 @@ def _value_text(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
-    text = repr(value) if isinstance(value, str) else str(value)
+    return _shortened(repr(value) if isinstance(value, str) else str(value))
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 4]}...{text[-1]}"

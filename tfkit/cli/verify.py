@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfkit.compat.compare import OutputResult
-    from tfkit.compat.drawing import Runner
     from tfkit.compat.report import VerifyReport, VerifyRow
 
 
@@ -91,16 +88,23 @@ def run(
 
     tfkit verify build/m115 --processor all --reference model.keras --input images=@digits.npy
     """
+    from tfkit.cli.export import prepare_process
     from tfkit.cli.output import note, print_json, write_page
     from tfkit.errors import MissingError
+    from tfkit.export.reference import is_source
+    from tfkit.export.verify import verify_model
     from tfkit.warmup.files import check_target
 
     if html is not None:
         check_target(html, force=force)
+    if reference is not None and is_source(reference):
+        prepare_process(cards=device != "cpu")  # as Keras may run in it
     options: dict[str, Any] = {
         "processors": processors or ["all"],
+        "reference": reference,
         "inputs": inputs or (),
         "warm_up": warm_up,
+        "signature": signature,
         "batch_sizes": batch_sizes or (),
         "atol": atol,
         "rtol": rtol,
@@ -112,7 +116,7 @@ def run(
     try:
         if install:
             _install(options["processors"])
-        report = _verify(model, reference, signature, options)
+        report = verify_model(model, progress=lambda name: note(f"running in {name}"), **options)
     except KeyboardInterrupt:
         note("tfkit: interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -130,21 +134,6 @@ def run(
         raise typer.Exit(EXIT_VERDICT)
 
 
-def _verify(model: Path, reference: Path | None, signature: str | None, options: dict[str, Any]) -> VerifyReport:
-    from tfkit.cli.output import note
-    from tfkit.compat.verify import verify_model
-
-    with _opened(reference, model, signature, options["device"]) as (source, name):
-        return verify_model(
-            model,
-            reference=source,
-            signature=name,
-            reference_name=str(reference or ""),
-            progress=lambda name: note(f"running in {name}"),
-            **options,
-        )
-
-
 def _install(names: Sequence[str]) -> None:
     from tfkit.cli.progress import install_progress
     from tfkit.processors.catalogue import INSTALLED, select_processors
@@ -155,22 +144,6 @@ def _install(names: Sequence[str]) -> None:
         if processor.name != INSTALLED and not is_installed(processor):
             with install_progress(processor.name) as progress:
                 install_runtime(processor, progress=progress)
-
-
-@contextmanager
-def _opened(
-    reference: Path | None, model: Path, signature: str | None, device: str
-) -> Iterator[tuple[Path | Runner | None, str | None]]:
-    """A source as what answers for it, and the signature; any other reference as it is."""
-    from tfkit.cli.export import prepare_process
-    from tfkit.export.reference import is_source, open_reference
-
-    if reference is None or not is_source(reference):
-        yield reference, signature
-        return
-    prepare_process(cards=device != "cpu")
-    with open_reference(reference, model, signature) as (runner, name):
-        yield runner, name
 
 
 def _print_report(report: VerifyReport, *, verbose: bool) -> None:

@@ -162,6 +162,8 @@ def _print_notes(report: WarmupReport, batch_sizes: Sequence[int], *, seed: int,
     held = [each for file in report.files for each in file.inputs]
     for name in dict.fromkeys(each.name for each in held if each.made_up):
         note(f"note: nothing was given for input {name!r}: its values are random (seed {seed})")
+    for warning in dict.fromkeys(each for file in report.files for each in file.warnings):
+        note(f"note: {warning}")
     sizes = ", ".join(map(str, batch_sizes))
     kept = {each.name: each.shape for each in held if sizes and each.shape and each.shape[0] not in batch_sizes}
     for name, shape in kept.items():
@@ -182,10 +184,16 @@ def _print_report(report: WarmupReport, *, frozen: bool) -> None:
 
 
 def _print_file(file: WarmupFile, *, frozen: bool) -> None:
-    from tfkit.cli.output import print_table, print_text
+    from tfkit.cli.output import print_table, print_text, printable
 
     rows = [
-        (each.name, each.dtype.short_name, ", ".join(map(str, each.shape)) or "scalar", _range(each), _first(each))
+        (
+            printable(each.name),
+            each.dtype.short_name,
+            ", ".join(map(str, each.shape)) or "scalar",
+            _range(each),
+            _first(each),
+        )
         for each in file.inputs
     ]
     print_table(("input", "dtype", "shape", "range", "first values"), rows)
@@ -203,7 +211,9 @@ def _range(summary: InputSummary) -> str:
 
 
 def _first(summary: InputSummary) -> str:
-    shown = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in summary.first]
+    from tfkit.cli.output import printable
+
+    shown = [f"{value:.4g}" if isinstance(value, float) else printable(str(value)) for value in summary.first]
     count = 1
     for dim in summary.shape:
         count *= dim

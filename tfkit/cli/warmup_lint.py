@@ -32,6 +32,14 @@ def run(
     model: Annotated[
         Path, typer.Option(show_default=False, help="The model: a SavedModel's folder, or a frozen graph's .pb file.")
     ],
+    signature: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            show_default="the model's default",
+            help="The signature that a Triton model's samples are for: they name none.",
+        ),
+    ] = "",
     recorded: Annotated[
         Path | None,
         typer.Option(
@@ -53,7 +61,7 @@ def run(
     from tfkit.cli.output import print_json
     from tfkit.warmup.lint import lint_warmup
 
-    report = lint_warmup(files, model=model, recorded=recorded)
+    report = lint_warmup(files, model=model, signature=signature, recorded=recorded)
     print_json(report.as_dict()) if as_json else _print_report(report, strict=strict)
     if not report.passes(strict=strict):
         raise typer.Exit(EXIT_VERDICT)

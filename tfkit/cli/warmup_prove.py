@@ -9,7 +9,6 @@ import typer
 
 from tfkit.cli.processors import ProcessorOptions
 from tfkit.cli.tags import parse_tags
-from tfkit.errors import EXIT_VERDICT
 
 if TYPE_CHECKING:
     from tfkit.prove.report import ProcessorProof, WarmupProof
@@ -52,7 +51,8 @@ def run(
 
     Each service is started anew, in a process of its own. A warm-up request warms up the requests of its own form:
     the same signature, outputs, dtypes and shapes. Exits with 1 if production's requests are of another form, or the
-    first one is slow in spite of the warm-up.
+    first one is slow in spite of the warm-up, or the model does not run; where nothing can be measured for another
+    reason, with that one's code.
 
     tfkit warmup-prove build/digits --warm-up warm_up_test.bin
 
@@ -89,30 +89,30 @@ def run(
     if not proof.measured:
         raise MissingError("no processor that was asked for is installed", hint=proof.processors[0].hint)
     if not proof.passed:
-        raise typer.Exit(EXIT_VERDICT)
+        raise typer.Exit(proof.exit_code)
 
 
 def _print_proof(proof: WarmupProof) -> None:
     from tfkit.cli.output import print_table, print_text
 
     columns = ("processor", "request", "result", "cold ms", "warm ms", "later ms")
-    print_table(columns, [cells for each in proof.processors for cells in _cells(each)])
+    if rows := [cells for each in proof.processors for cells in _cells(each)]:
+        print_table(columns, rows)
     for each in proof.processors:
         for request in each.requests:
             if request.differences:
                 print_text(f"{request.name} asks for {'; '.join(request.differences)}")
             elif request.covered_by != request.name:
                 print_text(f"{request.name} is covered by {request.covered_by}")
-        if each.problem and not each.missing:
-            print_text("\n  ".join((f"{each.processor}: {each.problem}", *each.hint.splitlines())))
+        if each.problem:
+            problem = each.problem if each.missing else f"{each.processor}: {each.problem}"
+            print_text("\n  ".join((problem, *each.hint.splitlines())))
     for name in proof.too_late():
         print_text(f"{name}: without warm-up the first request outruns {proof.keepalive_ms} ms, and is answered 408")
     print_text(f"{'passed' if proof.passed else 'FAILED'}: {proof.verdict}")
 
 
 def _cells(proof: ProcessorProof) -> list[tuple[str, ...]]:
-    if proof.problem:
-        return [(proof.processor, "", "not installed" if proof.missing else "failed")]
     return [
         (
             proof.processor,

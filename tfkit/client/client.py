@@ -113,9 +113,7 @@ class Client:
         """Where requests are posted."""
         return self._transport.url
 
-    def predict(
-        self, inputs: Mapping[str, Any], *, signature: str = "", outputs: Sequence[str] = ()
-    ) -> dict[str, Array]:
+    def predict(self, inputs: Mapping[str, Any], *, signature: str = "", fetch: Sequence[str] = ()) -> dict[str, Array]:
         """Asks for a prediction.
 
         Args:
@@ -123,7 +121,7 @@ class Client:
                 complex128) take the dtype that the service's structure names, or keep numpy's own where it does not
                 describe the signature. Arrays of any other dtype are sent as they are.
             signature: The signature to run; empty for the service's default.
-            outputs: The outputs to compute; all if empty.
+            fetch: The outputs to ask for; all if empty.
 
         Returns:
             The outputs by name; strings as object arrays of bytes.
@@ -140,7 +138,7 @@ class Client:
             if not isinstance(name, str):
                 raise UsageError(f"input name {name!r} is no text: {_INPUTS_FORM}")
         arrays = {name: self._array(name, value, signature) for name, value in inputs.items()}
-        body = encode_request(PredictRequest(arrays, signature, tuple(outputs)))
+        body = encode_request(PredictRequest(arrays, signature, tuple(fetch)))
         if not body:  # a model without inputs: an empty body would ask for the structure
             body = encode_request(PredictRequest({}, self.structure().name))
         answered = self.predict_bytes(body)

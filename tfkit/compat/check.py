@@ -85,7 +85,7 @@ class Row:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CheckReport:
     """Whether a model runs on each processor.
 
@@ -106,6 +106,10 @@ class CheckReport:
     nodes: int
     rows: tuple[Row, ...]
     warnings: tuple[Warned, ...]
+
+    def __repr__(self) -> str:
+        verdicts = ", ".join(f"{row.processor} {row.verdict}" for row in self.rows)
+        return f"<CheckReport {self.model}: {verdicts}>"
 
     def passes(self, *, strict: bool = False) -> bool:
         """Whether every processor runs the model; ``strict``: as it is."""

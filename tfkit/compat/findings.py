@@ -12,7 +12,7 @@ from tfkit.compat.written import WrittenModel
 from tfkit.graph.nodes import Node
 from tfkit.lower.flat import FlatModel
 from tfkit.lower.rewrite import Problem
-from tfkit.lower.target import Misfit
+from tfkit.lower.target import DTYPE_ADVICE, Misfit
 
 _T = TypeVar("_T")
 
@@ -59,6 +59,8 @@ class Finding:
         """What the user can do."""
         if self.solved:
             return "tfkit export MODEL --processor NAME writes it with what that TensorFlow has."
+        if self.misfit.kind == "dtype":
+            return DTYPE_ADVICE
         newer = f"Take a processor with TensorFlow {self.misfit.since} or newer" if self.misfit.since else ""
         layers = list(dict.fromkeys(place.layer for place in self.places if place.layer))
         where = f" in {layers[0]}" if layers else ""

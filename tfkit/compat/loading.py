@@ -127,6 +127,9 @@ class _Checker:
     def _run_misfits(self, node: WrittenNode, op: Op) -> Iterator[_Fault]:
         """What keeps a node from being run."""
         minor = self._target.minor
+        if (unknown := self._target.dtype_misfit(node.attrs)) is not None:
+            yield unknown
+            return
         for name, value in node.attrs.items():
             attribute = op.attributes.get(name)
             if attribute is None:

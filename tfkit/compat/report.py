@@ -53,7 +53,7 @@ class VerifyRow:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class VerifyReport:
     """How a model compares with its source in the runtimes that were asked for.
 
@@ -123,6 +123,9 @@ class VerifyReport:
             more = f" and {len(self.skipped) - _SHOWN} more" if len(self.skipped) > _SHOWN else ""
             parts.append(f"not compared: signature {', '.join([*self.skipped][:_SHOWN])}{more}")
         return "; ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<VerifyReport {self.model}: {'passed' if self.passed else 'FAILED'}: {self.verdict}>"
 
     def _result(self) -> str:
         failed = [row for row in self.rows if row.failed]

@@ -1,4 +1,4 @@
-"""``verify_model``: runs a model in the real TensorFlow of processors, and compares it with its source."""
+"""Runs a model in the real TensorFlow of processors, and compares it with what answers for its source."""
 
 from __future__ import annotations
 
@@ -27,72 +27,40 @@ from tfkit.compat.written import read_written
 from tfkit.eas.structure import is_predict
 from tfkit.errors import InputError, UsageError
 from tfkit.inputs import parse_inputs
-from tfkit.processors.catalogue import ALL, INSTALLED, PROCESSORS, Processor, select_processors
+from tfkit.processors.catalogue import INSTALLED, PROCESSORS, Processor, select_processors
 from tfkit.savedmodel.files import find_model_file, is_saved_model
 from tfkit.savedmodel.reader import find_signature, read_metagraphs, read_signatures
-from tfkit.tensors import SERVE_TAG, Signature
+from tfkit.tensors import Signature
 
 _EVIDENCE = "the source's recorded outputs"
 
 
-def verify_model(
-    model: str | Path,
+def compare_runtimes(
+    model: Path,
     *,
-    processors: Sequence[str] = (ALL,),
-    reference: str | Path | Runner | None = None,
-    inputs: Sequence[str] = (),
-    warm_up: str | Path | None = None,
-    signature: str | None = None,
-    batch_sizes: Sequence[int] = (),
-    atol: float | None = None,
-    rtol: float | None = None,
-    seed: int = 0,
-    timeout_s: float = 120.0,
-    tags: Sequence[str] = (SERVE_TAG,),
-    device: str = "cpu",
-    reference_name: str = "",
-    progress: Callable[[str], None] | None = None,
+    processors: Sequence[str],
+    reference: str | Path | Runner | None,
+    reference_name: str,
+    inputs: Sequence[str],
+    warm_up: str | Path | None,
+    signature: str | None,
+    batch_sizes: Sequence[int],
+    atol: float | None,
+    rtol: float | None,
+    seed: int,
+    timeout_s: float,
+    tags: Sequence[str],
+    device: str,
+    progress: Callable[[str], None] | None,
 ) -> VerifyReport:
-    """Runs a SavedModel in the real TensorFlow of processors, each in its own process, and compares the outputs.
+    """Runs a SavedModel in runtimes and compares the outputs: ``verify_model``, once the model's source can be asked.
 
-    They are compared with the model's source: with the outputs that ``export_model`` recorded of it, with a reference,
-    or with recorded outputs. Without any of these, the runtimes are compared with each other, and no more is claimed.
-
-    Args:
-        model: The SavedModel's folder, or a folder with one for each processor, called as these are.
-        processors: Processors, ``installed``, or patterns as the shell has them; ``all`` for all of EAS's.
-        reference: What to compare with: another SavedModel, which is run in the installed TensorFlow; a folder of
-            ``1.request.bin`` and ``1.response.bin``; an ``.npz`` file with the outputs for the given inputs; or a
-            function that takes a signature's name and arrays by name, and gives arrays by name.
-        inputs: ``--input`` options, such as ``images=@test.npy``; what they leave out is random.
-        warm_up: A warm-up file: a request to run as it is.
-        signature: The signature; by default the one that given inputs are for, else every one.
-        batch_sizes: Rows of each case; by default 1 and 3, and all that are given, up to 256.
-        atol: Largest absolute difference of floating-point outputs; by default what their type and size allow.
-        rtol: Largest difference relative to the reference.
-        seed: Seed of random inputs.
-        timeout_s: The longest that loading the model or one run may take.
-        tags: The metagraph's tags.
-        device: Where to compute: ``cpu``, ``gpu`` or ``auto``.
-        reference_name: What to call the reference in the report; by default its path.
-        progress: Told the name of each processor that is installed before it is run.
-
-    Returns:
-        The comparison; a runtime that fails is a row of it.
-
-    Raises:
-        ModelError: There is no SavedModel, or a damaged one.
-        SignatureError: An input or the signature does not fit it, or the reference has others.
-        InputError: The reference fails on the inputs, or is none.
-        UsageError: Options make no sense.
-
-    Example:
-        >>> tfkit.verify_model("build/m115", processors=["tensorflow_cpu_1.15"]).verdict  # doctest: +SKIP
-        "equal to the source's recorded outputs, within what is allowed"
+    The arguments and the errors are those of ``tfkit.export.verify.verify_model``, but for ``reference``: a source is
+    here a function that answers for it.
     """
     settings = Settings(tuple(tags), device, timeout_s)
     _check_options(batch_sizes, timeout_s, atol, rtol)
-    models = _models(Path(model), select_processors(processors))
+    models = find_models(model, select_processors(processors))
     first = next(iter(models.values()))
     options, whole = parse_inputs(inputs), parse_inputs([f"@{warm_up}"] if warm_up is not None else [])
     chosen = choose_signatures(first, settings.tags, signature, (*options, *whole))
@@ -109,7 +77,7 @@ def verify_model(
         rows.append(_row(ran, found, limits, required=processor in processors))
     alike, notes = _judge(first, settings, found, maker)
     return VerifyReport(
-        Path(model),
+        model,
         reference_name or found.reference,
         seed,
         found.cases,
@@ -245,8 +213,12 @@ def _judge(model: Path, settings: Settings, found: _Found, maker: CaseMaker) -> 
     return tuple(alike), tuple(notes)
 
 
-def _models(model: Path, processors: Sequence[Processor]) -> dict[str, Path]:
+def find_models(model: Path, processors: Sequence[Processor]) -> dict[str, Path]:
     """The SavedModel's folder for each processor.
+
+    Args:
+        model: A SavedModel's folder, or a folder with one for each processor, called as these are.
+        processors: The processors; those without a model of their own are left out.
 
     Raises:
         ModelError: There is none.

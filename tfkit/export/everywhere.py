@@ -24,6 +24,7 @@ from tfkit.export.sources.base import SourceOptions
 from tfkit.export.sources.opening import open_source
 from tfkit.export.target import MODEL_FILES, check_target, folder_size, link_equal, staged_folder
 from tfkit.inputs.opening import read_bytes
+from tfkit.lower.target import DTYPE_ADVICE
 from tfkit.processors.catalogue import PROCESSORS, select_processors
 from tfkit.tensors import Signature
 
@@ -39,12 +40,17 @@ class ProcessorExport:
     Attributes:
         processor: The processor.
         report: What was made; ``None`` if nothing could be.
-        problem: Why not; empty if it was.
+        error: Why not; ``None`` if it was.
     """
 
     processor: str
     report: ExportReport | None
-    problem: str = ""
+    error: TfkitError | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why it could not be made, as text; empty if it was."""
+        return "" if self.error is None else self.error.message
 
     def row(self) -> tuple[str, str, str, str]:
         """Its row of ``ROW_COLUMNS``."""
@@ -212,14 +218,34 @@ def _export_one(made: Prepared, folder: Path, processor: str, proving: str, path
         report = made.make(folder, processor, proving)
     except (LoweringError, VerdictError, TensorFlowError, MissingError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        return ProcessorExport(processor, None, error.message)
+        return ProcessorExport(processor, None, error)
     return ProcessorExport(processor, replace(report, path=path, size_bytes=folder_size(folder)))
 
 
-def _no_processor(report: EverywhereReport) -> LoweringError:
-    """The error for a model that no processor takes: the newest lacks least."""
-    newest = report.exports[-1]
-    return LoweringError(
-        f"{report.source.name} can be made to run on none of the processors; on the newest of them, {newest.problem}",
-        hint="`tfkit check` says of each why not.",
-    )
+def _no_processor(report: EverywhereReport) -> TfkitError:
+    """The error for a model that no processor takes: that of one it was written for, else of the newest.
+
+    The newest lacks least.
+    """
+    tried = [(each.processor, each.error) for each in report.exports if each.error is not None]
+    processor, error = next((each for each in reversed(tried) if not isinstance(each[1], LoweringError)), tried[-1])
+    if isinstance(error, LoweringError):
+        return LoweringError(
+            f"{report.source.name} can be made to run on none of the processors; on the newest of them, "
+            f"{error.message}",
+            hint=_lowering_hint(error, report.source),
+        )
+    # The model can be written for that one: what `tfkit check` says would be that it runs.
+    text = f"{report.source.name} passes on none of the processors; on {processor}: {error.message}"
+    if isinstance(error, TensorFlowError):
+        return type(error)(text, code=error.code, hint=error.hint)
+    return type(error)(text, hint=error.hint)
+
+
+def _lowering_hint(error: LoweringError, source: Source) -> str:
+    """What to do about a model that fits no processor; ``tfkit check`` takes SavedModels only."""
+    if error.hint == DTYPE_ADVICE:
+        return error.hint
+    if source.kind == "SavedModel":
+        return "`tfkit check` says of each why not."
+    return "`tfkit check` says of each why not: it takes what `tfkit export` without --processor writes."

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfkit.compat.compare import Limits
 from tfkit.compat.tolerance import check_tolerance
+from tfkit.errors import UsageError
 from tfkit.export.making import prepared
 from tfkit.export.proving import proving_processor
 from tfkit.export.report import ExportReport
@@ -111,6 +112,11 @@ def export_model(
     """
     started = time.monotonic()
     given = Given.read(inputs, seed)
+    if not isinstance(processor, str):
+        raise UsageError(
+            f"processor={processor!r}: expected the name of one",
+            hint="For several: tfkit.export.export_everywhere(model, output, processors=[...]), a folder for each.",
+        )
     target_processor = find_processor(processor).name
     proving = proving_processor(processor) if verify else ""
     limits = Limits(check_tolerance("atol", atol), check_tolerance("rtol", rtol))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,13 +23,16 @@ def is_source(reference: Path) -> bool:
 
 
 @contextmanager
-def open_reference(reference: Path, model: Path, signature: str | None) -> Iterator[tuple[Runner, str]]:
+def open_reference(
+    reference: Path, model: Path, signature: str | None, tags: Collection[str]
+) -> Iterator[tuple[Runner, str]]:
     """Opens a source, under the names that a model exported from it has.
 
     Args:
         reference: The source.
-        model: The model, which says what was renamed.
+        model: The model's folder, which says what was renamed.
         signature: Its signature; the default one if none is named.
+        tags: Its metagraph's tags.
 
     Yields:
         What the source answers for as long as the block lasts, and the signature's name.
@@ -38,7 +41,7 @@ def open_reference(reference: Path, model: Path, signature: str | None) -> Itera
         SignatureError: Its inputs or outputs are not called as the model's.
         TfkitError: As ``export_model`` does.
     """
-    wanted = find_signature(read_signatures(model), signature)
+    wanted = find_signature(read_signatures(model, tags), signature)
     source = open_source(reference, SourceOptions(signature=wanted.name, rename=recorded_names(model)))
     with tempfile.TemporaryDirectory(prefix="tfkit-verify-") as folder:
         plain = source.write(Path(folder))

@@ -24,7 +24,7 @@ from tfkit.export.live.frameworks import first_line
 from tfkit.export.report import OutputCheck, SelfCheck
 from tfkit.inputs import InputOption, parse_inputs
 from tfkit.inputs.options import FileSource, LiteralSource
-from tfkit.inputs.samples import BATCH_SIZES, SampleMaker
+from tfkit.inputs.samples import BATCH_SIZES, WHOLE, SampleMaker
 from tfkit.processors.catalogue import INSTALLED
 from tfkit.runtime import Runtime
 from tfkit.tensors import Signature
@@ -81,14 +81,19 @@ def draw_samples(
     """
     cases = draw_cases(source, signature, maker, BATCH_SIZES, called="the model")
     _check_repeats(source, cases[0], limits)
+    is_whole = cases[0].what.startswith(WHOLE)
+    whole = (f"compared on {cases[0].what}: the model takes no equal parts of them",) if is_whole else ()
     if not inputs_vary(cases, signature):
-        return cases, ("all samples are alike: whether the outputs follow the inputs was not checked",)
+        alike = "there is only one sample" if is_whole else "all samples are alike"
+        return cases, (*whole, f"{alike}: whether the outputs follow the inputs was not checked")
     if not outputs_vary(cases, signature):
         names = ", ".join(repr(spec.name) for spec in signature.outputs)
+        same = " (all of them begin with the same row)" if len(cases) > 1 and not maker.is_random else ""
         raise VerdictError(
-            f"no output ({names}) varies over the samples: equal results would prove nothing", hint=_SAMPLES_HINT
+            f"no output ({names}) varies over the samples{same}: equal results would prove nothing",
+            hint=_SAMPLES_HINT,
         )
-    return cases, tuple(_dead_ends(source, signature, cases)) if maker.is_random else ()
+    return cases, tuple(_dead_ends(source, signature, cases)) if maker.is_random else whole
 
 
 def _check_repeats(source: Runner, case: Case, limits: Limits) -> None:

@@ -6,7 +6,6 @@ Field numbers are those of TensorFlow's ``tensor.proto``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from itertools import islice
 
 from tfkit.proto import wire
@@ -39,7 +38,7 @@ def integers(tensor: Message) -> tuple[int, ...]:
     for field in tensor.fields():
         if field.number == _CONTENT and field.kind == wire.LENGTH:
             return _unpacked(tensor, field, code)
-    values = tuple(islice(_listed(tensor), MAX_VALUES))
+    values = tuple(islice(tensor.integers(*_INTEGER_FIELDS), MAX_VALUES))
     # A lone zero may be left out, as protobuf leaves out default values.
     return values or ((0,) if not tensor.child(_SHAPE).has(2) else ())
 
@@ -54,16 +53,3 @@ def _unpacked(tensor: Message, field: wire.Field, code: str) -> tuple[int, ...]:
     count = min((field.end - field.start) // struct.calcsize(code), MAX_VALUES)
     form = f"<{count}{code}"
     return struct.unpack(form, tensor.data[field.start : field.start + struct.calcsize(form)])
-
-
-def _listed(tensor: Message) -> Iterator[int]:
-    for field in tensor.fields():
-        if field.number not in _INTEGER_FIELDS:
-            continue
-        if field.kind == wire.VARINT:
-            yield wire.signed(field.value)
-        elif field.kind == wire.LENGTH:
-            at = field.start
-            while at < field.end:
-                value, at = wire.read_varint(tensor.data, at, field.end)
-                yield wire.signed(value)

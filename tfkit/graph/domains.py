@@ -10,19 +10,21 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from tfkit.graph.flow import Flow, Place
+from tfkit.graph.flow import Flow, Frame, Place
+from tfkit.graph.parsing import PARSERS, parsed
 from tfkit.graph.tables import looked_up
-from tfkit.graph.values import Domain, IntRange, Vocabulary, combine
+from tfkit.graph.values import Domain, Examples, IntRange, Vocabulary, combine, combine_values
 from tfkit.graph.view import Tensor, open_graph
 from tfkit.savedmodel.signatures import is_composite
 from tfkit.tensors import SERVE_TAG, DType, Signature
 
-__all__ = ["Domain", "IntRange", "Vocabulary", "input_domains", "taken_as_integers"]
+__all__ = ["Domain", "Examples", "IntRange", "Vocabulary", "input_domains", "taken_as_integers"]
 
-_Bound = Callable[[Flow, Place], Domain | None]
+_Bound = Callable[[Flow, Place], IntRange | Vocabulary | None]
 _INTEGERS = frozenset({
     *(DType.INT8, DType.INT16, DType.INT32, DType.INT64),
     *(DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64),
@@ -55,10 +57,12 @@ def input_domains(
         for spec in signature.inputs:
             if is_composite(spec):
                 continue
+            domain: Domain | None = None
             for use in flow.uses(flow.main, Tensor.parse(spec.tensor)):
-                domain = _domain(flow, use)
-                if domain is not None:
-                    found[spec.name] = combine(found.get(spec.name), domain)
+                bound = _parsed(flow, use) or _bound(flow, use)
+                domain = domain if bound is None else combine(domain, bound)
+            if domain is not None:
+                found[spec.name] = domain
     return found
 
 
@@ -89,9 +93,23 @@ def taken_as_integers(
         )
 
 
-def _domain(flow: Flow, use: Place) -> Domain | None:
+def _parsed(flow: Flow, use: Place) -> Examples | None:
+    """The messages that a parser takes, each feature of them inside what the graph does with it in turn."""
+    return parsed(flow, use, partial(_feature_domain, flow)) if use.node.op in PARSERS and use.port == 0 else None
+
+
+def _feature_domain(flow: Flow, frame: Frame, tensor: Tensor) -> IntRange | Vocabulary | None:
+    domain: IntRange | Vocabulary | None = None
+    for use in flow.uses(frame, tensor):
+        bound = _bound(flow, use)
+        domain = domain if bound is None else combine_values(domain, bound)
+    return domain
+
+
+def _bound(flow: Flow, use: Place) -> IntRange | Vocabulary | None:
     bound = _BOUNDS.get((use.node.op, use.port))
-    return None if bound is None else bound(flow, use)
+    found = None if bound is None else bound(flow, use)
+    return found if found is None or use.whole else replace(found, sure=False)
 
 
 def _below(high: int | None, *, closed: bool = True) -> IntRange | None:
@@ -110,11 +128,17 @@ def _table_rows(flow: Flow, use: Place) -> IntRange | None:
 def _every_dimension(flow: Flow, use: Place) -> IntRange | None:
     """Below the smallest dimension, where an index has several coordinates."""
     shape = flow.shape(use.frame, use.operand(0)) or ()
-    return _below(min((size for size in shape if size is not None), default=None))
+    return _below_all([size for size in shape if size is not None])
 
 
 def _every_size(operand: int, flow: Flow, use: Place) -> IntRange | None:
-    return _below(min(flow.integers(use.frame, use.operand(operand)), default=None))
+    return _below_all(flow.integers(use.frame, use.operand(operand)))
+
+
+def _below_all(sizes: Collection[int]) -> IntRange | None:
+    """Below the smallest size; a coordinate of another dimension may be larger."""
+    found = _below(min(sizes, default=None))
+    return found if found is None else replace(found, sure=len(set(sizes)) == 1)
 
 
 def _count(operand: int, flow: Flow, use: Place) -> IntRange | None:

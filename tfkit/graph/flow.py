@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tfkit.graph.constants import integers
+from tfkit.graph.constants import integers, texts
 from tfkit.graph.view import ANY_OUTPUT, GraphView, Node, Scope, Tensor
 from tfkit.savedmodel.signatures import parse_shape
 from tfkit.tensors import Shape
@@ -41,6 +41,9 @@ CARRIERS: dict[str, Callable[[int, int], bool]] = {
     "ConcatV2": lambda position, count: position < count - 1,
     **dict.fromkeys(("Concat", "Select", "SelectV2"), lambda position, _: position > 0),
     **dict.fromkeys(("Pack", "ParallelConcat", "Merge", "RefMerge"), lambda _, __: True),
+    # What map_fn takes apart, row by row.
+    **dict.fromkeys(("TensorListFromTensor", "TensorListGetItem"), _at(0)),
+    **dict.fromkeys(("TensorArrayScatterV3", "TensorArrayReadV3"), _at(2)),
     # TensorFlow 1's control flow.
     **dict.fromkeys(("Enter", "RefEnter", "Exit", "RefExit", "NextIteration", "RefNextIteration"), _at(0)),
     **dict.fromkeys(("Switch", "RefSwitch"), _at(0)),
@@ -63,6 +66,12 @@ _VALUE_OUTPUTS = {
     "SparseFillEmptyRows": ("output_values", 1),
     "RaggedTensorToSparse": ("sparse_values", 1),
 }
+# Carriers, and calls, that hand on some of the values, or hand them on sometimes.
+_PICKERS = frozenset({
+    *("Slice", "StridedSlice", "Split", "SplitV", "Unpack", "Gather", "GatherV2", "GatherNd"),
+    *("Select", "SelectV2", "Switch", "RefSwitch", "Merge", "RefMerge"),
+    *("If", "StatelessIf", "Case", "StatelessCase", "StringSplit", "StringSplitV2", "StringNGrams"),
+})  # fmt: skip
 _SAME_GOING_BACK = {
     *("Identity", "Snapshot", "StopGradient", "PreventGradient", "EnsureShape", "PlaceholderWithDefault"),
     *("Enter", "RefEnter", "Exit", "RefExit", "Switch", "RefSwitch", "Merge", "RefMerge"),
@@ -84,11 +93,19 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node in a frame, and one of its ports: the input that takes a value, or the output that gives it."""
+    """A node in a frame, and one of its ports: the input that takes a value, or the output that gives it.
+
+    Attributes:
+        frame: The frame.
+        node: The node.
+        port: The port.
+        whole: Whether all of the value comes there, and always; not what a slice or a condition picks of it.
+    """
 
     frame: Frame
     node: Node
     port: int
+    whole: bool = True
 
     def operand(self, position: int) -> Tensor | None:
         """What the node takes at another input."""
@@ -105,18 +122,19 @@ class Flow:
 
     def uses(self, frame: Frame, tensor: Tensor) -> Iterator[Place]:
         """Every input that takes a tensor, or what carriers make of it, in whatever function."""
-        pending = [(frame, tensor)]
+        pending = [(frame, tensor, True)]
         seen: set[tuple[Frame, Tensor]] = set()
         while pending and len(seen) < _MAX_STEPS:
-            frame, tensor = pending.pop()
+            frame, tensor, whole = pending.pop()
             if (frame, tensor) in seen:
                 continue
             seen.add((frame, tensor))
             for node, position in frame.scope.consumers.get(tensor.node, ()):
                 if tensor.covers(node.inputs[position]):
-                    yield Place(frame, node, position)
-                    pending.extend(self._onward(frame, node, position))
-            pending.extend(self._returned(frame, tensor))
+                    yield Place(frame, node, position, whole)
+                    onward = whole and not _picks(frame, node, position)
+                    pending.extend((*place, onward) for place in self._onward(frame, node, position))
+            pending.extend((*place, whole) for place in self._returned(frame, tensor))
 
     def source(self, frame: Frame, tensor: Tensor | None) -> Place | None:
         """The node that made a tensor, and at which of its outputs."""
@@ -163,6 +181,12 @@ class Flow:
             return ()
         held = made.node.tensor()
         return () if held is None else integers(held)
+
+    def texts(self, frame: Frame, tensor: Tensor | None) -> tuple[bytes, ...]:
+        """The texts in a constant; none where it is no constant."""
+        made = self.source(frame, tensor)
+        held = made.node.tensor() if made is not None and made.node.op == "Const" else None
+        return () if held is None else texts(held)
 
     def most(self, frame: Frame, tensor: Tensor | None) -> int | None:
         """The largest value that a number in the graph can have, as far as constants say."""
@@ -252,6 +276,17 @@ class Flow:
                 return None
             self._frames[key] = Frame(scope, node, frame, first_input, frame.depth + 1)
         return self._frames[key]
+
+
+def _picks(frame: Frame, node: Node, position: int) -> bool:
+    """Whether a node hands on some of the values that it takes.
+
+    Keras chooses between ``x`` and ``x + n``, which counts from the end: that is all of ``x``.
+    """
+    if node.op in ("Select", "SelectV2") and position > 0:
+        other = frame.scope.nodes.get(node.inputs[3 - position].node)
+        return other is None or other.op not in ("Add", "AddV2") or node.inputs[position] not in other.inputs
+    return node.op in _PICKERS
 
 
 def _output(frame: Frame, node: Node, name: str, index: int) -> Tensor:

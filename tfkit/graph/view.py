@@ -32,7 +32,7 @@ _NAME, _OP, _INPUT, _ATTR = 1, 2, 3, 5
 _SIGNATURE, _NODE_DEF, _RET, _INPUT_ARG, _OUTPUT_ARG = 1, 3, 4, 2, 3
 # AttrValue and its ListValue
 _LIST, _BYTES, _INTEGER, _TYPE, _SHAPE, _TENSOR, _FUNC = 1, 2, 3, 6, 7, 8, 10
-_LIST_SHAPE, _LIST_FUNC = 7, 9
+_LIST_BYTES, _LIST_TYPE, _LIST_SHAPE, _LIST_FUNC = 2, 6, 7, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,21 @@ class Node:
         value = self.attr(name)
         return None if value is None else value.integer(_TYPE)
 
+    def dtypes(self, name: str) -> tuple[int, ...]:
+        """The numbers of the dtypes in a list attribute; none if it is absent."""
+        value = self.attr(name)
+        return () if value is None else tuple(value.child(_LIST).integers(_LIST_TYPE))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The strings in a list attribute; none if it is absent."""
+        value = self.attr(name)
+        return () if value is None else value.child(_LIST).texts(_LIST_BYTES)
+
+    def shapes(self, name: str) -> tuple[Shape | None, ...]:
+        """The shapes in a list attribute; none if it is absent."""
+        value = self.attr(name)
+        return () if value is None else tuple(map(parse_shape, value.child(_LIST).children(_LIST_SHAPE)))
+
     def text(self, name: str) -> str:
         """A string attribute; empty if it is absent."""
         value = self.attr(name)
@@ -96,9 +111,8 @@ class Node:
 
     def output_shape(self, index: int) -> Shape | None:
         """The shape that TensorFlow noted for an output in ``_output_shapes``, if it did."""
-        value = self.attr("_output_shapes")
-        shapes = [] if value is None else list(value.child(_LIST).children(_LIST_SHAPE))
-        return parse_shape(shapes[index]) if 0 <= index < len(shapes) else None
+        shapes = self.shapes("_output_shapes")
+        return shapes[index] if 0 <= index < len(shapes) else None
 
     def tensor(self) -> Message | None:
         """The ``TensorProto`` of a constant."""

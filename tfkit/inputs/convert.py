@@ -22,16 +22,25 @@ _MAX_RANK = 64  # numpy's own limit
 
 
 def fit_rows(array: Array, spec: TensorSpec, batch_size: int | None) -> Array:
-    """The first ``batch_size`` rows of samples; one sample without its batch dimension gets it.
-
-    Only an unknown leading dimension is a batch: ``float32[1, 784]`` or a scalar take their arrays as they are.
+    """The first ``batch_size`` rows of samples, in rows as ``as_rows`` puts them.
 
     Raises:
         SignatureError: The shape does not fit, or there are fewer rows.
     """
-    if spec.shape is not None and spec.shape[:1] == (None,) and spec.accepts_shape((1, *array.shape)):
-        array = array[np.newaxis]
-    return first_rows(array, spec, batch_size)
+    return first_rows(as_rows(array, spec), spec, batch_size)
+
+
+def as_rows(array: Array, spec: TensorSpec) -> Array:
+    """Samples with their batch dimension: one sample gets it, and a list of values is a row each for ``[?, 1]``.
+
+    Only an unknown leading dimension is a batch: ``float32[1, 784]`` or a scalar take their arrays as they are.
+    """
+    if spec.shape is None or spec.shape[:1] != (None,):
+        return array
+    rest = spec.shape[1:]
+    if rest and array.ndim == 1 and set(rest) == {1}:
+        return array.reshape(len(array), *rest)
+    return array[np.newaxis] if spec.accepts_shape((1, *array.shape)) else array
 
 
 def first_rows(array: Array, spec: TensorSpec, batch_size: int | None) -> Array:

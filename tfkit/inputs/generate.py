@@ -1,15 +1,15 @@
 """Inputs made up: zeros, and seeded random values inside what the graph allows.
 
 Without a bound, floats are uniform in [0, 1), uint8 covers its whole range (pictures), other whole numbers are 0 to 9,
-texts are short words. Each input has its own stream of random numbers, from the seed and its name, so that adding an
-input does not change another.
+texts are short words, or serialized Examples where the graph parses them. Each input has its own stream of random
+numbers, from the seed and its name, so that adding an input does not change another.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ml_dtypes
@@ -18,7 +18,8 @@ import numpy as np
 from tfkit.arrays import NUMPY_DTYPES, Array
 from tfkit.eas.messages import MAX_MESSAGE_BYTES
 from tfkit.errors import SignatureError
-from tfkit.graph.values import Domain, IntRange, Vocabulary
+from tfkit.graph.values import Domain, Examples, Feature, IntRange, Vocabulary
+from tfkit.inputs.made_examples import Draw, random_examples, zero_examples
 from tfkit.inputs.options import RandomSource
 from tfkit.tensors import DType, TensorSpec
 
@@ -27,9 +28,11 @@ DEFAULT_INTEGERS = IntRange(0, 10)
 _VARIED_TRIES = 16
 
 
-def zeros(spec: TensorSpec, batch_size: int, unknown_dim: int) -> Array:
-    """Zeros, false, or empty texts in the input's shape."""
+def zeros(spec: TensorSpec, batch_size: int, unknown_dim: int, domain: Domain | None = None) -> Array:
+    """Zeros, false, empty texts, or Examples of these, in the input's shape."""
     shape = _shape(spec, batch_size, unknown_dim)
+    if isinstance(domain, Examples) and spec.dtype is DType.STRING:
+        return zero_examples(domain, shape)
     if spec.dtype is DType.STRING:
         return np.full(shape, b"", dtype=object)
     return np.zeros(shape, NUMPY_DTYPES[spec.dtype])
@@ -73,13 +76,13 @@ def _shape(spec: TensorSpec, batch_size: int, unknown_dim: int) -> tuple[int, ..
     return shape
 
 
-def _drawer(
-    spec: TensorSpec, source: RandomSource, domain: Domain | None, generator: np.random.Generator
-) -> Callable[[tuple[int, ...]], Array]:
+def _drawer(spec: TensorSpec, source: RandomSource, domain: Domain | None, generator: np.random.Generator) -> Draw:
     """The function that draws values of a shape."""
     target = NUMPY_DTYPES[spec.dtype]
     if source.low is not None and source.high is not None:
         return _bounded(spec, target, source.low, source.high, generator)
+    if isinstance(domain, Examples) and spec.dtype is DType.STRING:
+        return random_examples(domain, generator, partial(_feature_drawer, generator))
     if (
         isinstance(domain, Vocabulary)
         and domain.keys
@@ -97,9 +100,11 @@ def _drawer(
     return _floats(target, 0.0, 1.0, generator)
 
 
-def _bounded(
-    spec: TensorSpec, target: np.dtype[Any], low: float, high: float, generator: np.random.Generator
-) -> Callable[[tuple[int, ...]], Array]:
+def _feature_drawer(generator: np.random.Generator, feature: Feature) -> Draw:
+    return _drawer(TensorSpec(feature.name, feature.dtype, None), RandomSource(), feature.domain, generator)
+
+
+def _bounded(spec: TensorSpec, target: np.dtype[Any], low: float, high: float, generator: np.random.Generator) -> Draw:
     if spec.dtype in (DType.STRING, DType.BOOL):
         raise SignatureError(f"input {spec.name!r} is {spec}: random:LO:HI is for numbers", hint="Use random alone.")
     held = target[0] if target.names is not None else target
@@ -117,9 +122,7 @@ def _bounded(
     return _integers(target, IntRange(int(low), int(high)), generator)
 
 
-def _integers(
-    target: np.dtype[Any], bounds: IntRange, generator: np.random.Generator
-) -> Callable[[tuple[int, ...]], Array]:
+def _integers(target: np.dtype[Any], bounds: IntRange, generator: np.random.Generator) -> Draw:
     held = target[0] if target.names is not None else target
     low, high = bounds.low, bounds.high
     if held.kind in "iu":
@@ -131,9 +134,7 @@ def _integers(
     return lambda shape: np.asarray(generator.integers(low, high, shape, dtype=wide)).astype(held).view(target)
 
 
-def _floats(
-    target: np.dtype[Any], low: float, high: float, generator: np.random.Generator
-) -> Callable[[tuple[int, ...]], Array]:
+def _floats(target: np.dtype[Any], low: float, high: float, generator: np.random.Generator) -> Draw:
     def draw(shape: tuple[int, ...]) -> Array:
         values = low + (high - low) * generator.random(shape)
         if target.kind == "c":

@@ -27,6 +27,11 @@ _CSV_HINTS = {
 }
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+# What tables have in place of a number that is not known.
+_GAPS = frozenset(("", "-", "?", "#n/a", "n/a", "na", "none", "null"))
+_NO_NAMES = "A first line with a number in it, above a line of numbers, is a row: no name of a column is a number."
+# Of JSON lines the first ones say which keys there are: so many lines, or characters.
+_PEEKED_LINES, _PEEKED = 100, 1 << 20
 
 
 class _LineFile(RowFile):
@@ -73,18 +78,20 @@ class JsonLines(_LineFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._names: tuple[str, ...] = ()
-        for number, text in self.rows():
+        names: dict[str, None] = {}
+        for number, text in islice(self.rows(), _PEEKED_LINES):
             try:
-                first = _json(text)
+                held = _json(text)
             except InputError as error:
                 error.message = f"{self.place(number)}: {error.message}"
                 raise
-            self._names = tuple(first) if _is_object(first) else ()
-            break
+            names |= dict.fromkeys(held) if _is_object(held) else {}
+            if self.done > _PEEKED:
+                break
+        self._names = tuple(names)
 
     def columns(self) -> tuple[str, ...]:
-        """The keys of the first line's object; none where it is another value."""
+        """The keys of the first lines' objects, which all have the same; none where they are other values."""
         return self._names
 
     def rows(self) -> Iterator[tuple[int, str]]:
@@ -100,14 +107,14 @@ class JsonLines(_LineFile):
         if not column:
             return held
         if not _is_object(held):
-            raise InputError(f"another value than an object: the first line's has {column!r} for {spec.name!r}")
+            raise InputError(f"another value than an object with {column!r} for input {spec.name!r}")
         if column not in held:
-            raise InputError(f"its object has no {column!r}")
+            raise InputError(f"its object has no {column!r}", hint="Each line holds the same inputs.")
         return held[column]
 
 
 class CsvTable(_LineFile):
-    """A table whose first line names the columns, unless all of it are numbers."""
+    """A table whose first line names the columns, unless it holds numbers as the lines below it."""
 
     flat = True
     all_columns = True
@@ -117,15 +124,13 @@ class CsvTable(_LineFile):
         with self._lines() as texts:
             start = [cells for _, cells in islice(self._cells(texts), 2)]
         _check_separator(path, start)
-        first = start[0] if start else []
-        numbers = all(read_number(cell) is not None for cell in first)
-        self._names = () if numbers else tuple(cell.strip() for cell in first)
+        self._names = tuple(cell.strip() for cell in start[0]) if _has_header(start) else ()
         for at, name in enumerate(self._names):
             if name in self._names[:at]:
                 raise InputError(f"{path} has two columns called {name!r}")
 
     def columns(self) -> tuple[str, ...]:
-        """The names in the first line; none where it is a row of numbers."""
+        """The names in the first line; none where it is a row."""
         return self._names
 
     def is_row_of(self, spec: TensorSpec) -> bool:
@@ -135,7 +140,7 @@ class CsvTable(_LineFile):
     def column_for(self, key: str, spec: TensorSpec) -> str:
         """As of any file of rows; a table without a header has no column to name."""
         if key and not self._names:
-            raise InputError(f"{self.path} has no column {key!r}: its first line holds numbers alone, and no names")
+            raise InputError(f"{self.path} has no column {key!r}: its first line holds numbers, and no names")
         return super().column_for(key, spec)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
@@ -155,7 +160,9 @@ class CsvTable(_LineFile):
         if column:
             return _cell(row[self._names.index(column)], column, spec)
         check_row_size(len(row), spec)
-        return [_cell(cell, self._names[at] if self._names else str(at + 1), spec) for at, cell in enumerate(row)]
+        if self._names:
+            return [_cell(cell, name, spec) for name, cell in zip(self._names, row, strict=True)]
+        return [_cell(cell, str(at), spec, _NO_NAMES) for at, cell in enumerate(row, 1)]
 
     def first(self, column: str) -> Any:
         """The first row, its numbers as numbers."""
@@ -172,6 +179,24 @@ class CsvTable(_LineFile):
                     yield reader.line_num, cells
         except csv.Error as error:
             raise InputError(f"{self.place(reader.line_num)} is no CSV: {error}", hint=_csv_hint(str(error))) from None
+
+
+def _has_header(start: list[list[str]]) -> bool:
+    """Whether the first of a table's lines names the columns.
+
+    Numbers beside a gap name none, and neither do numbers beside a text above a row of numbers; above a row with texts
+    they may: ``name,2019,2020``.
+    """
+    if not start:
+        return False
+    first, *below = ([_is_number_or_gap(cell) for cell in cells] for cells in start)
+    if all(read_number(cell) is None for cell in start[0]):
+        return True
+    return not (all(first) or all(map(all, below)))
+
+
+def _is_number_or_gap(cell: str) -> bool:
+    return read_number(cell) is not None or cell.strip().lower() in _GAPS
 
 
 def _check_separator(path: Path, start: list[list[str]]) -> None:
@@ -208,7 +233,7 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() != {"b64"}
 
 
-def _cell(cell: str, column: str, spec: TensorSpec) -> Any:
+def _cell(cell: str, column: str, spec: TensorSpec, hint: str = "") -> Any:
     if spec.dtype is DType.STRING:
         return cell
     text = cell.strip()
@@ -218,5 +243,6 @@ def _cell(cell: str, column: str, spec: TensorSpec) -> Any:
     if spec.dtype is DType.BOOL:
         value = _TRUTHS.get(text.lower())
     if value is None:
-        raise InputError(f"column {column!r} holds {text[:60]!r}: expected {spec} for input {spec.name!r}")
+        hint = "" if _is_number_or_gap(text) else hint
+        raise InputError(f"column {column!r} holds {text[:60]!r}: expected {spec} for input {spec.name!r}", hint=hint)
     return value

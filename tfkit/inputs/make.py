@@ -15,7 +15,7 @@ from tfkit.arrays import Array, dtype_of
 from tfkit.errors import InputError, SignatureError, UsageError, nearest
 from tfkit.graph.values import Domain
 from tfkit.inputs import files, generate
-from tfkit.inputs.convert import fit_rows, from_array, from_json
+from tfkit.inputs.convert import as_rows, fit_rows, from_array, from_json
 from tfkit.inputs.files import RequestHead
 from tfkit.inputs.options import FileSource, InputOption, LiteralSource, RandomSource, ZerosSource
 from tfkit.inputs.rows import FIRST_ROWS, Reading, RowFile, naming, pick_rows, read_rows, row_size
@@ -74,7 +74,8 @@ def make_inputs(
             ``None`` keeps all rows that are given, and makes up as many. Where not even the rank is known, literals
             and whole requests keep theirs.
         seed: Seed of random values, and of a random choice of rows.
-        domains: What values an input may take, as ``input_domains`` reads off the graph; bounds random values.
+        domains: What values an input may take, as ``input_domains`` reads off the graph; bounds random values, and
+            gives the form of serialized Examples.
         unknown_dim: The size of every other unknown dimension of values that are made up.
         reading: Which rows of a file's samples are taken.
 
@@ -326,6 +327,7 @@ def _convert(given: _Given, spec: TensorSpec, batch_size: int | None, seed: int,
 
 def _drawn(array: Array, spec: TensorSpec, batch_size: int, seed: int) -> Array:
     """Rows of an array, chosen as those of a file of rows are."""
+    array = as_rows(array, spec)
     if spec.shape is None or spec.shape[:1] != (None,) or array.ndim != len(spec.shape):
         return array
     return array[pick_rows(len(array), batch_size, seed)]
@@ -336,7 +338,7 @@ def _make_up(
 ) -> Array:
     _check_fixed(option, spec)
     if not isinstance(option.source, RandomSource):
-        return generate.zeros(spec, rows, unknown_dim)
+        return generate.zeros(spec, rows, unknown_dim, domain)
     return generate.random(spec, option.source, batch_size=rows, unknown_dim=unknown_dim, seed=seed, domain=domain)
 
 

@@ -101,8 +101,8 @@ class InputOption:
     text: str = ""
 
 
-def parse_inputs(options: Sequence[str]) -> tuple[InputOption, ...]:
-    """Reads ``--input`` options; files are opened later, by ``make_inputs``.
+def parse_inputs(options: str | Sequence[str]) -> tuple[InputOption, ...]:
+    """Reads ``--input`` options, one or several; files are opened later, by ``make_inputs``.
 
     Raises:
         UsageError: An option has none of the known forms.
@@ -111,7 +111,7 @@ def parse_inputs(options: Sequence[str]) -> tuple[InputOption, ...]:
     >>> parse_inputs(["x:int64=[1, 2]"])[0].dtype.short_name
     'int64'
     """
-    return tuple(_parse(text) for text in options)
+    return tuple(_parse(text) for text in ([options] if isinstance(options, str) else options))
 
 
 def load_json(text: str | bytes) -> Any:

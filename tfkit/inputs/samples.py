@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,8 @@ from tfkit.inputs.options import InputOption, RandomSource, ZerosSource
 from tfkit.tensors import Signature, TensorSpec
 
 BATCH_SIZES = (1, 3)
+# What given inputs are called that are run as they are, and no rows of them.
+WHOLE = "the given inputs as one request"
 # Of more given rows than these, a case has the first.
 MOST_ROWS = 256
 # Sizes for unknown dimensions. Not the smallest first: pictures that shrink to nothing inside a model make oneDNN's
@@ -37,10 +40,12 @@ class SampleMaker:
         seed: Seed of what is made up.
 
     Attributes:
-        rows: How many rows are given; ``None`` if a batch may have any number.
+        rows: How many rows are given, or the most where they are whole; ``None`` if a batch may have any number.
+        is_whole: Whether the given inputs are one request as they are, since they have unequal numbers of rows: the
+            values and the lengths of ragged rows, say.
 
     Raises:
-        SignatureError: A given value does not fit, or one input has more rows than another.
+        SignatureError: A given value does not fit, or one input has more rows than another and a third none.
         InputError: A file cannot be read.
     """
 
@@ -61,9 +66,38 @@ class SampleMaker:
             for name, array in (arrays or {}).items()
         }
         self._options = self._read(options)
-        self.rows = _given_rows(self._given, signature)
-        if self.rows == 1 and any(_is_batched(signature.input(name)) for name in self._made_up):
+        counts = _given_rows(self._given, signature)
+        self.rows = max(counts.values(), default=None)
+        self.is_whole = len({count for count in counts.values() if count > 1}) > 1
+        if self.is_whole and self._open:
+            missing = " and ".join(self._open)
+            raise SignatureError(
+                f"the inputs have unequal numbers of rows: {self._counts()}; how many {missing} takes is not known",
+                hint=f"Give {missing} as well, or as many rows of each.",
+            )
+        if self.rows == 1 and self._open:
             self.rows = None  # the one row goes with any number of random ones
+
+    @property
+    def _open(self) -> list[str]:
+        """The inputs that are made up and whose rows a request chooses."""
+        return [name for name in sorted(self._made_up) if _is_batched(self._signature.input(name))]
+
+    def _counts(self) -> str:
+        """How many rows are given of each input."""
+        return ", ".join(f"{name} {count}" for name, count in _given_rows(self._given, self._signature).items())
+
+    def whole(self) -> SampleMaker | None:
+        """The same with the given inputs as one request.
+
+        ``None`` where that is nothing else, where rows are made up, and where there are too many for one.
+        """
+        counts = _given_rows(self._given, self._signature)
+        if self.is_whole or self._open or len(counts) < 2 or max(counts.values()) > MOST_ROWS:
+            return None
+        other = copy(self)
+        other.is_whole = True
+        return other
 
     def _read(self, options: Sequence[InputOption]) -> tuple[InputOption, ...]:
         """Takes given values as they are; returns the options for what is made up."""
@@ -124,7 +158,9 @@ class SampleMaker:
             domains=self._domains,
             unknown_dim=unknown_size,
         )
-        arrays = {name: _take(array, self._signature.input(name), batch_size) for name, array in self._given.items()}
+        arrays = dict(self._given)
+        if not self.is_whole:
+            arrays = {name: _take(array, self._signature.input(name), batch_size) for name, array in arrays.items()}
         arrays |= made
         return {spec.name: arrays[spec.name] for spec in self._signature.inputs}
 
@@ -137,6 +173,8 @@ class SampleMaker:
         """
         if self.rows is None:
             return tuple(sizes or BATCH_SIZES)
+        if self.is_whole:
+            return (self.rows,)
         wanted = sizes or (*BATCH_SIZES, MOST_ROWS)
         return tuple(dict.fromkeys(min(size, self.rows) for size in wanted))
 
@@ -144,8 +182,13 @@ class SampleMaker:
         """Checks that there is a batch of this size.
 
         Raises:
-            SignatureError: Fewer rows were given.
+            SignatureError: Fewer rows were given, or inputs of unequal numbers.
         """
+        if self.is_whole and batch_size != self.rows:
+            raise SignatureError(
+                f"a batch of {batch_size} was asked for, of inputs with unequal numbers of rows: {self._counts()}",
+                hint="Leave the batch size out: they are run as they are.",
+            )
         if self.rows is not None and batch_size > self.rows:
             names = ", ".join(name for name in self._given if _is_batched(self._signature.input(name)))
             raise SignatureError(
@@ -155,6 +198,8 @@ class SampleMaker:
 
     def describe(self, batch_size: int) -> str:
         """What a batch of this size is called: ``batch of 3``, ``360 rows``, ``first 256 of 360 rows``."""
+        if self.is_whole:
+            return f"{WHOLE} (rows: {self._counts()})"
         if self.rows == batch_size:
             return f"{batch_size} row{'s' if batch_size > 1 else ''}"
         if self.rows is not None and batch_size == MOST_ROWS:
@@ -180,20 +225,10 @@ def _is_batched(spec: TensorSpec) -> bool:
     return spec.shape is not None and spec.shape[:1] == (None,)
 
 
-def _given_rows(given: Mapping[str, Array], signature: Signature) -> int | None:
-    """How many rows are given; ``None`` if no input with a batch is.
-
-    Raises:
-        SignatureError: One input has more than another; none or one go with any number.
-    """
-    counts = {name: len(array) for name, array in given.items() if _is_batched(signature.input(name))}
-    several = {name: count for name, count in counts.items() if count > 1}
-    if len(set(several.values())) > 1:
-        found = ", ".join(f"{name} {count}" for name, count in several.items())
-        raise SignatureError(
-            f"the inputs have unequal numbers of rows: {found}", hint="Give as many rows of each, or a single one."
-        )
-    return max(several.values(), default=1 if 1 in counts.values() else None)
+def _given_rows(given: Mapping[str, Array], signature: Signature) -> dict[str, int]:
+    """How many rows are given of each input with a batch; where another has some, none go with any number."""
+    batched = (spec.name for spec in signature.inputs if spec.name in given and _is_batched(spec))
+    return {name: len(given[name]) for name in batched if len(given[name])}
 
 
 def _take(array: Array, spec: TensorSpec, batch_size: int) -> Array:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tfkit.errors import EXIT_MISSING, EXIT_OK, EXIT_VERDICT, ModelError, TensorFlowError, TfkitError
 from tfkit.prove.timing import ServiceRun
 from tfkit.warmup.form import RequestForm
 
@@ -102,6 +103,7 @@ class ProcessorProof:
         warm_start_s: The same with warm-up.
         problem: Why there is nothing measured; empty if there is.
         hint: What to do about it.
+        exit_code: What the command ends with, if that is so on every processor.
         missing: It is not installed here.
         required: It was named in full, so that it must be.
     """
@@ -112,8 +114,20 @@ class ProcessorProof:
     warm_start_s: float = 0.0
     problem: str = ""
     hint: str = ""
+    exit_code: int = EXIT_VERDICT
     missing: bool = False
     required: bool = True
+
+    @classmethod
+    def failed(cls, processor: str, error: TfkitError, *, required: bool) -> ProcessorProof:
+        """What kept the service from being measured.
+
+        A model that does not run there is a no. A request that is wrong says nothing of the warm-up, and neither does a
+        device that is not here.
+        """
+        is_verdict = isinstance(error, ModelError | TensorFlowError)
+        code = EXIT_VERDICT if is_verdict else error.exit_code
+        return cls(processor, problem=error.message, hint=error.hint, exit_code=code, required=required)
 
     @classmethod
     def of(
@@ -145,7 +159,7 @@ class ProcessorProof:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WarmupProof:
     """What ``prove_warmup`` found.
 
@@ -177,6 +191,15 @@ class WarmupProof:
         return bool(self.measured) and all(each.passed for each in self.processors)
 
     @property
+    def exit_code(self) -> int:
+        """What the command ends with; where nothing could be measured, what kept the first service from it says so."""
+        if self.passed:
+            return EXIT_OK
+        if not self.measured:
+            return EXIT_MISSING
+        return EXIT_VERDICT if any(each.requests for each in self.measured) else self.measured[0].exit_code
+
+    @property
     def verdict(self) -> str:
         """In one sentence."""
         if not self.measured:
@@ -193,6 +216,9 @@ class WarmupProof:
         if all(each.result == NOT_NEEDED for each in requests):
             return "every request is covered; the first is as quick without the warm-up"
         return "every request is covered, and as quick from the first on as later ones"
+
+    def __repr__(self) -> str:
+        return f"<WarmupProof {self.model}: {'passed' if self.passed else 'FAILED'}: {self.verdict}>"
 
     def too_late(self) -> tuple[str, ...]:
         """The processors on which a cold service answers 408 to a first request."""

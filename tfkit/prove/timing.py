@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfkit.client import Client
-from tfkit.errors import InputError, ServiceError
+from tfkit.errors import EXIT_INPUT, InputError, ServiceError, TensorFlowError
 from tfkit.serve.local import serve_model
 
 # The service and its client wait as long as a first request may take: how long that is is what is asked.
@@ -78,6 +78,7 @@ class Starter:
                     try:
                         client.predict_bytes(body)
                     except ServiceError as error:
-                        raise InputError(f"{path}: {error.message}", hint=error.hint) from None
+                        kind = InputError if error.exit_code == EXIT_INPUT else TensorFlowError
+                        raise kind(f"{path}: {error.message}", hint=error.hint) from None
                     taken_ms.append((time.perf_counter() - began) * 1000)
         return ServiceRun(service.start_s, tuple(map(tuple, times)))

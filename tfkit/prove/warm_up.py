@@ -149,7 +149,7 @@ def _prove_on(
             warm.append(starter.time_requests(files, bodies, rounds))
             proofs = tuple(_proof(place, each, warm_up, cold, warm) for place, each in enumerate(requests))
     except TfkitError as error:
-        return ProcessorProof(processor.name, problem=error.message, hint=error.hint, required=required)
+        return ProcessorProof.failed(processor.name, error, required=required)
     return ProcessorProof.of(processor.name, proofs, cold, warm)
 
 

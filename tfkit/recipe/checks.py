@@ -101,14 +101,28 @@ def input_option(name: str, value: Value, home: Path) -> str:
     """
     text = value if isinstance(value, str) else json.dumps(value)
     if isinstance(value, str) and value.startswith("@"):
-        text = f"@{home / value[1:]}"
+        text = f"@{path_in(home, value[1:])}"
     return f"{name}={text}" if name else text
+
+
+def path_in(home: Path, name: str) -> Path:
+    """A path that a recipe names, from its folder, without the ``..`` at its beginning.
+
+    Those further on stay, as they may follow a link; ``home`` is free of links.
+
+    >>> path_in(Path("/home/recipes"), "../models/m.keras").as_posix()
+    '/home/models/m.keras'
+    """
+    path = Path(name)
+    while path.parts[:1] == ("..",):
+        home, path = home.parent, path.relative_to("..")
+    return home / path
 
 
 def architecture_file(source: SourceTable, home: Path) -> tuple[Path, str]:
     """The file of ``source.architecture``, and what follows its name: a colon and what is meant in it, or nothing."""
     file, colon, name = source.architecture.partition(":")
-    return home / file, f"{colon}{name}"
+    return path_in(home, file), f"{colon}{name}"
 
 
 def _samples(samples: Mapping[str, Value], home: Path) -> Iterator[Mistake]:
@@ -136,13 +150,13 @@ def _sample_words(text: str) -> str:
 
 def _missing_files(recipe: Recipe, home: Path) -> Iterator[Mistake]:
     source = recipe.source
-    files = {("source", "model"): files_of(home / source.model)[0]}
+    files = {("source", "model"): files_of(path_in(home, source.model))[0]}
     if source.architecture:
         files["source", "architecture"] = architecture_file(source, home)[0]
     if source.custom_objects is not None:
-        files["source", "custom_objects"] = home / source.custom_objects
+        files["source", "custom_objects"] = path_in(home, source.custom_objects)
     if recipe.warm_up is not None and recipe.warm_up.requests is not None:
-        files["warm_up", "requests"] = home / recipe.warm_up.requests
+        files["warm_up", "requests"] = path_in(home, recipe.warm_up.requests)
     for keys, path in files.items():
         if not is_there(path):
             yield _missing(keys, repr(".".join(keys)), path)

@@ -18,7 +18,7 @@ _TEXT = re.compile(
 
 
 def line_of(text: str, keys: Sequence[str]) -> int:
-    r"""The line of a key, or of the nearest table above it; 0 where neither is found.
+    r"""The line of a key, of the first one below it, or of the nearest table above it; 0 where none is found.
 
     >>> line_of('[source]\nmodel = "m"\n', ("source", "model"))
     2
@@ -37,8 +37,9 @@ def line_of(text: str, keys: Sequence[str]) -> int:
             place = (*table, *_parts(found[1]))
         else:
             continue
-        if len(place) > best and tuple(keys[: len(place)]) == place:
-            best, line_found = len(place), number
+        shared = place[: len(keys)]
+        if len(shared) > best and tuple(keys[: len(shared)]) == shared:
+            best, line_found = len(shared), number
     return line_found
 
 

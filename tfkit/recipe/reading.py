@@ -64,6 +64,21 @@ def read_recipe(path: str | Path) -> Recipe:
     return recipe
 
 
+def places_of_names(path: Path, recipe: Recipe) -> dict[str, str]:
+    """Where a recipe has the names of its renames and samples, which only the model can tell to be wrong.
+
+    Returns:
+        A line for each name, with the places of all the keys that it is.
+    """
+    text = _read_text(path)
+    places: dict[str, list[str]] = {}
+    for table, names in (("source", "rename"), recipe.source.rename), (("samples",), recipe.samples):
+        for name in filter(None, names):
+            keys = (*table, name)
+            places.setdefault(name, []).append(f"See {path}, line {line_of(text, keys)}: {'.'.join(keys)!r}")
+    return {name: "\n".join(lines) for name, lines in places.items()}
+
+
 def recipe_schema() -> dict[str, Any]:
     """The JSON schema of a recipe, for editors that check and complete TOML by one."""
     return _adapter().json_schema() | {"title": "tfkit recipe"}

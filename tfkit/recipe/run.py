@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tfkit.errors import InputError, MissingError, TfkitError
-from tfkit.recipe.reading import read_recipe
+from tfkit.errors import InputError, MissingError, SignatureError, TfkitError
+from tfkit.recipe.checks import path_in
+from tfkit.recipe.reading import places_of_names, read_recipe
 from tfkit.recipe.record import Outcome, Record, key_of, stamps_of
 from tfkit.recipe.steps import Plan, Step, Tell
 from tfkit.recipe.tables import Recipe
@@ -44,7 +45,7 @@ class StepReport:
     html: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RecipeReport:
     """What ``run_recipe`` did.
 
@@ -69,6 +70,9 @@ class RecipeReport:
     def passed(self) -> bool:
         """Whether every step did."""
         return not self.exit_code
+
+    def __repr__(self) -> str:
+        return f"<RecipeReport {self.recipe}: {', '.join(f'{step.name} {step.status}' for step in self.steps)}>"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -136,6 +140,7 @@ def run_recipe(
     """
     path = Path(path)
     recipe = read_recipe(path)
+    places = places_of_names(path, recipe)
     plan = _plan(recipe, path, output)
     steps = tuple(plan.steps())
     _check_places(path, plan, steps)
@@ -148,7 +153,11 @@ def run_recipe(
             reports.append(StepReport(step.name, NOT_RUN))
             continue
         key = key_of(step.settings, step.reads, written)
-        reports.append(_take(step, key, record, force=force, progress=progress or (lambda _name, _text: None)))
+        before = None if force else record.outcome(step.name, key)
+        if before is not None:
+            reports.append(_report(step, UP_TO_DATE, before))
+        else:
+            reports.append(_take(step, key, record, places, progress or (lambda _name, _text: None)))
         if not reports[-1].exit_code:
             written |= record.written(step.name)
     report = RecipeReport(path, plan.name, plan.output, tuple(reports))
@@ -161,7 +170,7 @@ def run_recipe(
 def _plan(recipe: Recipe, path: Path, output: str | Path | None) -> Plan:
     name = recipe.name or path.stem
     home = path.resolve().parent
-    folder = Path(output) if output is not None else home / (recipe.output or f"build/{name}")
+    folder = Path(output) if output is not None else path_in(home, recipe.output or f"build/{name}")
     return Plan(recipe, name, home, folder)
 
 
@@ -174,10 +183,10 @@ def _check_places(path: Path, plan: Plan, steps: Sequence[Step]) -> None:
             )
 
 
-def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callable[[str, str], None]) -> StepReport:
-    before = None if force else record.outcome(step.name, key)
-    if before is not None:
-        return _report(step, UP_TO_DATE, before)
+def _take(
+    step: Step, key: str, record: Record, places: Mapping[str, str], progress: Callable[[str, str], None]
+) -> StepReport:
+    """Does a step; a failure that is about a name is told with the place where the recipe has it."""
     progress(step.name, "")
     tell: Tell = lambda text: progress(step.name, text)  # noqa: E731
     stamps = stamps_of(step.writes)
@@ -185,7 +194,9 @@ def _take(step: Step, key: str, record: Record, *, force: bool, progress: Callab
     try:
         outcome = step.act(tell)
     except TfkitError as error:
-        outcome = Outcome(str(error), error.exit_code)
+        named = isinstance(error, SignatureError)
+        where = [place for name, place in places.items() if named and repr(name) in error.message]
+        outcome = Outcome("\n".join((str(error), *where)), error.exit_code)
     elapsed_s = time.monotonic() - started
     if outcome.exit_code:
         return _report(step, FAILED, replace(outcome, text=with_recipe_forms(outcome.text)), elapsed_s)

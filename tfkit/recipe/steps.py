@@ -14,7 +14,7 @@ from tfkit.errors import EXIT_VERDICT
 from tfkit.inputs.options import FileSource, parse_inputs
 from tfkit.processors.catalogue import INSTALLED, Processor, select_processors
 from tfkit.processors.cuda import has_card
-from tfkit.recipe.checks import ONNX, architecture_file, flat_settings, input_option
+from tfkit.recipe.checks import ONNX, architecture_file, flat_settings, input_option, path_in
 from tfkit.recipe.record import Outcome, files_of
 from tfkit.recipe.tables import BundleTable, Recipe, WarmUpTable
 
@@ -129,14 +129,14 @@ class Plan:
         options["input_shapes"] = {
             name: tuple(None if size == -1 else size for size in sizes) for name, sizes in source.input_shapes.items()
         }
-        options["model"] = self.home / source.model
+        options["model"] = path_in(self.home, source.model)
         reads = [*files_of(options["model"]), *self._sample_files]
         if source.architecture:
             file, name = architecture_file(source, self.home)
             options["architecture"] = f"{file}{name}"
             reads.append(file)
         if source.custom_objects is not None:
-            options["custom_objects"] = self.home / source.custom_objects
+            options["custom_objects"] = path_in(self.home, source.custom_objects)
             reads.append(options["custom_objects"])
         return options, tuple(reads)
 
@@ -203,7 +203,7 @@ class Plan:
             if not here:
                 return Outcome(_not_here(elsewhere))
             from tfkit.compat.page import render_parts
-            from tfkit.compat.verify import verify_model
+            from tfkit.export.verify import verify_model
 
             report = verify_model(self.output / MODELS, progress=tell, device=_device(here), **settings)
             text = report.verdict + (f" ({_not_here(elsewhere)})" if elsewhere else "")
@@ -233,7 +233,7 @@ class Plan:
 
     def _prove(self, table: WarmUpTable) -> Step:
         here, elsewhere = self._runnable
-        requests = self.home / table.requests if table.requests else None
+        requests = path_in(self.home, table.requests) if table.requests else None
         settings = {"processors": here, "runs": table.runs, "sends": table.sends}
 
         def act(tell: Tell) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# How a recipe says what an option says.
+# How a recipe says what an option says: the table, a dot, and what stands in it.
 FORMS = {
     "--allow-code": "source.allow_code = true",
     "--atol": "verify.atol = NUMBER",
@@ -41,8 +41,9 @@ def with_recipe_forms(text: str) -> str:
 
     >>> print(with_recipe_forms("Fix it: --set is_training=false, or export with --no-verify."))
     Fix it: --set is_training=false, or export with --no-verify.
-    In a recipe, --set is: source.fixed.NAME = VALUE
-    In a recipe, --no-verify is: verify.run = false
+    In a recipe's [source], --set is: fixed.NAME = VALUE
+    In a recipe's [verify], --no-verify is: run = false
     """
-    named = dict.fromkeys(_OPTION.findall(text))
-    return "\n".join((text, *(f"In a recipe, {each} is: {FORMS[each]}" for each in named if each in FORMS)))
+    named = [each for each in dict.fromkeys(_OPTION.findall(text)) if each in FORMS]
+    forms = ((each, *FORMS[each].split(".", 1)) for each in named)
+    return "\n".join((text, *(f"In a recipe's [{table}], {each} is: {form}" for each, table, form in forms)))

@@ -291,7 +291,7 @@ class LoadedModel:
         self.generation = 0
 
     def predict(
-        self, inputs: Mapping[str, Array], *, signature: str | None = None, outputs: Sequence[str] = ()
+        self, inputs: Mapping[str, Array], *, signature: str | None = None, fetch: Sequence[str] = ()
     ) -> dict[str, Array]:
         """Runs a signature.
 
@@ -300,7 +300,7 @@ class LoadedModel:
         Args:
             inputs: An array for each input, of its dtype (strings: object arrays of ``bytes``).
             signature: Its name; the model's default one if not given.
-            outputs: The outputs to compute; all if none is named. Of a frozen graph they have to be named.
+            fetch: The outputs to compute; all if none is named. Of a frozen graph they have to be named.
 
         Raises:
             InputError: An input is no array.
@@ -313,7 +313,7 @@ class LoadedModel:
         for name, array in inputs.items():
             if not isinstance(array, np.ndarray | np.generic):
                 raise InputError(f"input {name!r} is a {type(array).__name__}: expected a numpy array")
-        return self.runtime.run(self, inputs, signature=signature, outputs=list(outputs))
+        return self.runtime.run(self, inputs, signature=signature, fetch=list(fetch))
 
     def close(self) -> None:
         """Unloads the model; may be called twice."""

@@ -44,9 +44,9 @@ class Worker:
         self._sessions[number] = session
         return {"session": number, "devices": [[d.kind, d.name, d.memory_bytes] for d in session.devices]}, {}
 
-    def predict(self, inputs: Arrays, session: int, signature: str | None, outputs: list[str]) -> Answer:
+    def predict(self, inputs: Arrays, session: int, signature: str | None, fetch: list[str]) -> Answer:
         """Runs a signature of a loaded model."""
-        return {}, self._sessions[session].prepare(signature, inputs, outputs)(inputs)
+        return {}, self._sessions[session].prepare(signature, inputs, fetch)(inputs)
 
     def unload(self, _arrays: Arrays, session: int) -> Answer:
         """Closes a loaded model."""

@@ -85,6 +85,19 @@ class Message(NamedTuple):
                 value = wire.signed(field.value)
         return value
 
+    def integers(self, *numbers: int) -> Iterator[int]:
+        """The values of repeated integer or enum fields, packed or not, in order."""
+        for field in self.fields():
+            if field.number not in numbers:
+                continue
+            if field.kind == wire.VARINT:
+                yield wire.signed(field.value)
+            elif field.kind == wire.LENGTH:
+                at = field.start
+                while at < field.end:
+                    value, at = wire.read_varint(self.data, at, field.end)
+                    yield wire.signed(value)
+
     def has(self, number: int) -> bool:
         """Whether a message, string or bytes field is present."""
         return next(self._lengths(number), None) is not None

@@ -136,11 +136,9 @@ class LocalService:
         self.start_s: float = self._ready["start_s"]
         self.client = Client(self.url, token=token)
 
-    def predict(
-        self, inputs: Mapping[str, Any], *, signature: str = "", outputs: Sequence[str] = ()
-    ) -> dict[str, Array]:
+    def predict(self, inputs: Mapping[str, Any], *, signature: str = "", fetch: Sequence[str] = ()) -> dict[str, Array]:
         """Asks the service; see ``Client.predict``."""
-        return self.client.predict(inputs, signature=signature, outputs=outputs)
+        return self.client.predict(inputs, signature=signature, fetch=fetch)
 
     def structure(self) -> Signature:
         """The default signature, as the service tells it."""

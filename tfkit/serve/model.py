@@ -199,6 +199,9 @@ def _for_client(error: TfkitError, body: bytes) -> str:
             f"the body is {what}: expected a serialized PredictRequest, as EAS's clients send it, or "
             "tfkit predict URL --input NAME=VALUE, or curl with --data-binary @warm_up_test.bin"
         )
+    if isinstance(error, MessageError) and body and _FIELDS[0] not in body:
+        # Each input's name, and the signature's, stands after one.
+        return f"{error.message}: the body has no line feed, as if sent with curl -d, which drops them: --data-binary"
     if isinstance(error, SignatureError):
         return str(error)
     return error.message

@@ -14,7 +14,7 @@ from typing import Any
 from tfkit.eas.messages import PredictRequest, encode_request
 from tfkit.errors import InputError, MessageError, MissingError, TfkitError, UsageError, counted, nearest
 from tfkit.savedmodel.files import is_saved_model
-from tfkit.warmup.files import check_target, replacing
+from tfkit.warmup.files import check_target, parents_made, replacing
 from tfkit.warmup.folder import StoredRequest, staged_requests, write_manifest
 from tfkit.warmup.sources import Format, find_format, read_items, source_files
 from tfkit.warmup.staged import staged_files
@@ -111,7 +111,8 @@ def convert_warmup(
     places = tuple(map(Path, sources))
     kept = _source_files(places, Path(output), target)
     try:
-        path, written = _write(reader.read(places), Path(output), target, model_name, kept, force=force)
+        with parents_made(Path(output)):
+            path, written = _write(reader.read(places), Path(output), target, model_name, kept, force=force)
     except InputError as error:
         error.message = f"{reader.item}: {error.message}" if reader.item else error.message
         raise

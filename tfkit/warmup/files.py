@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,6 +124,34 @@ def replacing(path: Path, *, force: bool) -> Iterator[Path]:
         raise MissingError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def parents_made(path: Path) -> Iterator[None]:
+    """Makes the folders above a path that are missing; where the block fails, those that are empty go again.
+
+    Raises:
+        InputError: There is a file in the place of one of them.
+        MissingError: No permission.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    made: list[Path] = []
+    try:
+        try:
+            for each in reversed((folder, *folder.parents)):
+                if not each.is_dir():
+                    each.mkdir(exist_ok=True)
+                    made.append(each)
+        except PermissionError:
+            raise MissingError(f"{path} cannot be written: permission denied") from None
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+        yield
+    except BaseException:
+        for each in reversed(made):
+            with suppress(OSError):  # it is not empty
+                each.rmdir()
+        raise
 
 
 def check_target(path: Path, *, force: bool) -> Path:

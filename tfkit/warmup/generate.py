@@ -11,7 +11,7 @@ from typing import Any
 from tfkit.eas.messages import PredictRequest, decode_request, encode_request
 from tfkit.eas.structure import is_predict
 from tfkit.errors import SignatureError, UsageError
-from tfkit.graph.domains import Domain, input_domains
+from tfkit.graph.domains import Domain
 from tfkit.inputs import (
     InputOption,
     Reading,
@@ -23,16 +23,17 @@ from tfkit.inputs import (
     random_for_missing,
 )
 from tfkit.inputs.files import RequestHead
-from tfkit.inputs.options import RandomSource
+from tfkit.inputs.options import RandomSource, ZerosSource
 from tfkit.savedmodel.files import find_model_file
 from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.savedmodel.signatures import check_dense, is_composite
-from tfkit.tensors import SERVE_TAG, Signature
-from tfkit.warmup.files import check_target, write_file
+from tfkit.tensors import SERVE_TAG, DType, Signature
+from tfkit.warmup.files import check_target, parents_made, write_file
 from tfkit.warmup.folder import write_folder
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.report import WarmupFile, WarmupReport, describe_file
+from tfkit.warmup.request_checks import RequestChecker
 
 ALL = "all"
 ONE_FILE, SEVERAL_FILES = "warm_up_test.bin", "warm_up"
@@ -52,7 +53,7 @@ def make_warmup(
     model: str | Path,
     output: str | Path | None = None,
     *,
-    inputs: Sequence[str] | Mapping[str, Any] = (),
+    inputs: str | Sequence[str] | Mapping[str, Any] = (),
     batch_size: int | Sequence[int] | None = None,
     signature: str | Sequence[str] | None = None,
     fetch: Sequence[str] = (),
@@ -92,7 +93,8 @@ def make_warmup(
         What the files hold, as it was read back.
 
     Raises:
-        SignatureError: An input, an output or the signature is unknown, or a value does not fit.
+        SignatureError: An input, an output or the signature is unknown, or a value does not fit, or is none that the
+            model takes.
         ModelError: There is no SavedModel at ``model``, or a damaged one.
         InputError: A sample file is missing or damaged.
         UsageError: Options do not make sense, or ``output`` exists already.
@@ -107,22 +109,23 @@ def make_warmup(
     sets: Sequence[Sequence[str] | None] = ((fetch, *fetch_sets) if fetch else fetch_sets) or (None,)
     one = len(sizes) * len(names) * len(sets) == 1 and ALL not in names
     output = Path(output or (ONE_FILE if one else SEVERAL_FILES))
-    if one:
-        check_target(output, force=force)
-    maker = _Maker(Path(model), options, names, Reading(rows == "random", progress), seed, unknown_dim, tags)
-    wishes = [
-        _Wish(chosen, maker.outputs(outputs, chosen), size)
-        for outputs in sets
-        for chosen in maker.signatures(outputs)
-        for size in sizes
-    ]
-    if one:
-        data, file = maker.make(wishes[0], output)
-        write_file(output, data, force=force)
-        return WarmupReport(output, (file,))
-    made = tuple(_distinct(maker, wishes, output))
-    write_folder(output, {file.path.name: data for data, file in made}, force=force)
-    return WarmupReport(output, tuple(file for _, file in made))
+    with parents_made(output):
+        if one:
+            check_target(output, force=force)
+        maker = _Maker(Path(model), options, names, Reading(rows == "random", progress), seed, unknown_dim, tags)
+        wishes = [
+            _Wish(chosen, maker.outputs(outputs, chosen), size)
+            for outputs in sets
+            for chosen in maker.signatures(outputs)
+            for size in sizes
+        ]
+        if one:
+            data, file = maker.make(wishes[0], output)
+            write_file(output, data, force=force)
+            return WarmupReport(output, (file,))
+        made = tuple(_distinct(maker, wishes, output))
+        write_folder(output, {file.path.name: data for data, file in made}, force=force)
+        return WarmupReport(output, tuple(file for _, file in made))
 
 
 class _Maker:
@@ -144,12 +147,11 @@ class _Maker:
         self._reading = reading
         self._seed = seed
         self._unknown_dim = unknown_dim
-        self._tags = tags
         self._sample = given_request(options)
         self._frozen = is_frozen_graph(find_model_file(model))
         self._known = {} if self._frozen else read_signatures(model, tags)
+        self._checker = RequestChecker(model, tags)
         self._inputs: set[str] = set()  # of all the signatures together
-        self._domains: dict[str, dict[str, Domain]] = {}  # by signature
 
     def signatures(self, outputs: Sequence[str] | None) -> tuple[Signature, ...]:
         """The signatures that are asked for; a frozen graph has one for each set of outputs."""
@@ -200,17 +202,18 @@ class _Maker:
             reading=self._reading,
         )
         name = self._sample.signature_name if self._sample is not None and not any(self._names) else signature.name
-        data = encode_request(PredictRequest(arrays, name, wish.outputs))
-        return data, describe_file(path, data, signature, {option.name for option in made_up})
+        request = PredictRequest(arrays, name, wish.outputs)
+        warnings = self._checker.warnings(request)
+        data = encode_request(request)
+        return data, describe_file(path, data, signature, {option.name for option in made_up}, warnings)
 
     def _bounds(self, options: Sequence[InputOption], signature: Signature) -> dict[str, Domain]:
-        """What inputs may take; the graph is read once, and only where a value is to be drawn from it."""
+        """What inputs may take, where a value is to be made of it."""
         drawn = any(isinstance(option.source, RandomSource) and option.source.low is None for option in options)
-        if self._frozen or not drawn:
-            return {}
-        if signature.name not in self._domains:
-            self._domains[signature.name] = input_domains(self._model, signature, self._tags)
-        return self._domains[signature.name]
+        # Of zeros only texts have a form: the model may parse them.
+        zeros = {option.name for option in options if isinstance(option.source, ZerosSource)}
+        parsed = any(spec.name in zeros and spec.dtype is DType.STRING for spec in signature.inputs)
+        return self._checker.domains_of(signature) if drawn or parsed else {}
 
 
 def _distinct(maker: _Maker, wishes: Sequence[_Wish], folder: Path) -> Iterator[tuple[bytes, WarmupFile]]:

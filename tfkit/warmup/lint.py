@@ -14,7 +14,7 @@ from tfkit.warmup.coverage import Coverage, check_coverage, measure_coverage
 from tfkit.warmup.files import DAMAGED, EMPTY, WRONG_FORMAT
 from tfkit.warmup.findings import Finding, Severity, error, note
 from tfkit.warmup.form import RequestForm
-from tfkit.warmup.request_checks import RequestChecker
+from tfkit.warmup.request_checks import DEFAULT_SIGNATURE, RequestChecker
 from tfkit.warmup.sources import Format, Item, find_format, read_items
 from tfkit.warmup.tf_serving import MAX_RECORDS
 from tfkit.warmup.wire_checks import check_damaged, check_wire
@@ -22,6 +22,7 @@ from tfkit.warmup.wire_checks import check_damaged, check_wire
 __all__ = ["Finding", "LintReport", "LintedFile", "Severity", "lint_warmup"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_NAMELESS = "Triton's samples name none: --signature says which they are for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +77,24 @@ class LintReport:
         }
 
 
-def lint_warmup(files: Sequence[str | Path], *, model: str | Path, recorded: str | Path | None = None) -> LintReport:
+def lint_warmup(
+    files: Sequence[str | Path], *, model: str | Path, signature: str = "", recorded: str | Path | None = None
+) -> LintReport:
     """Says what is wrong with warm-up files, without running the model.
 
     Args:
         files: ``.bin`` and ``.txt`` files, folders of requests, TensorFlow Serving's warm-up files or SavedModels that
             hold one, folders of Triton models.
         model: The model that is to answer the requests: a SavedModel's folder, or a frozen graph's file.
+        signature: The signature that the samples of Triton models are for, which name none; by default the model's
+            default one.
         recorded: A folder of recorded requests: which of them do the files warm up?
 
     Raises:
         InputError: A file is not there, or the folder of recorded requests is damaged.
         ModelError: There is no model, or a damaged one.
         MissingError: A file may not be read.
-        UsageError: No file is named.
+        UsageError: No file is named, or a signature without a Triton model.
 
     Example:
         >>> report = lint_warmup(["warm_up_test.bin"], model="build/digits")  # doctest: +SKIP
@@ -103,10 +108,14 @@ def lint_warmup(files: Sequence[str | Path], *, model: str | Path, recorded: str
     forms: Counter[RequestForm] = Counter()
     linted: list[LintedFile] = []
     findings: list[Finding] = []
-    for path in map(Path, files):
-        format_, _ = find_format(path)
+    sources = [(path, find_format(path)[0]) for path in map(Path, files)]
+    if signature and not any(format_ is Format.TRITON for _, format_ in sources):
+        raise UsageError(
+            f"signature {signature!r} has no use: each request says which it is for, except those of Triton's folders"
+        )
+    for path, format_ in sources:
         before = forms.total()
-        findings += _lint_source(path, format_, model, checker, forms)
+        findings += _lint_source(path, format_, model, checker, forms, signature)
         linted.append(LintedFile(path, format_, forms.total() - before))
     findings += _check_doubles(forms)
     coverage = None
@@ -117,7 +126,7 @@ def lint_warmup(files: Sequence[str | Path], *, model: str | Path, recorded: str
 
 
 def _lint_source(
-    path: Path, format_: Format, model: Path, checker: RequestChecker, forms: Counter[RequestForm]
+    path: Path, format_: Format, model: Path, checker: RequestChecker, forms: Counter[RequestForm], signature: str
 ) -> Iterator[Finding]:
     """What is wrong with a source; the forms of its requests are counted."""
     yield from (replace(each, file=str(path)) for each in _check_place(path, format_))
@@ -131,8 +140,11 @@ def _lint_source(
         if item is None:
             break
         count += 1
+        if format_ is Format.TRITON and item.request is not None:
+            item = replace(item, request=replace(item.request, signature_name=signature))
         for each in _lint_item(item, checker):
-            yield replace(each, file=str(item.file), place=item.place)
+            hint = _NAMELESS if format_ is Format.TRITON and each.code == DEFAULT_SIGNATURE else each.hint
+            yield replace(each, file=str(item.file), place=item.place, hint=hint)
         if item.request is not None:
             forms[checker.complete(RequestForm.of(item.request))] += 1
     if not count:

@@ -13,11 +13,12 @@ from tfkit.savedmodel.files import find_model_file
 from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
 from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import SERVE_TAG, Signature
-from tfkit.warmup.files import check_target, read_warmup_body, write_file
+from tfkit.warmup.files import check_target, parents_made, read_warmup_body, write_file
 from tfkit.warmup.folder import StoredRequest, read_folder, write_folder
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.generate import ONE_FILE, SEVERAL_FILES
 from tfkit.warmup.report import WarmupReport, describe_file
+from tfkit.warmup.request_checks import RequestChecker
 
 DEFAULT_MOST = 10
 
@@ -70,28 +71,31 @@ def warmup_from_records(
     target = output.resolve()
     if target == records.resolve() or (most == 1 and target.parent == records.resolve()):
         raise UsageError(f"{output} is where the records are, which stay as they are", hint="Name another place.")
-    if most == 1:
-        check_target(output, force=force)
-    fits = _Model(Path(model), tags)
-    kinds: dict[RequestForm, _Kind] = {}
-    skipped: list[str] = []
-    for stored in read_folder(records):
-        try:
-            _add(kinds, stored, records, fits)
-        except SignatureError as error:
-            skipped.append(f"{stored.file}: {error.message}")
-    if not kinds and not skipped:
-        raise InputError(f"{records} holds no requests", hint="Record some first: tfkit serve MODEL --record FOLDER")
-    if not kinds:
-        raise InputError(f"{records} holds no request that fits {model}: {skipped[0]}")
-    chosen = sorted(kinds.values(), key=lambda kind: -kind.requests)[:most]
-    if most == 1:
-        write_file(output, chosen[0].data, force=force)
-        return WarmupReport(output, (describe_file(output, chosen[0].data, chosen[0].signature),), tuple(skipped))
-    counts = {kind.file: kind.requests for kind in chosen}
-    write_folder(output, {kind.file: kind.data for kind in chosen}, requests=counts, force=force)
-    files = tuple(describe_file(output / kind.file, kind.data, kind.signature) for kind in chosen)
-    return WarmupReport(output, files, tuple(skipped))
+    with parents_made(output):
+        if most == 1:
+            check_target(output, force=force)
+        fits = _Model(Path(model), tags)
+        kinds: dict[RequestForm, _Kind] = {}
+        skipped: list[str] = []
+        for stored in read_folder(records):
+            try:
+                _add(kinds, stored, records, fits)
+            except SignatureError as error:
+                skipped.append(f"{stored.file}: {error.message}")
+        if not kinds and not skipped:
+            raise InputError(
+                f"{records} holds no requests", hint="Record some first: tfkit serve MODEL --record FOLDER"
+            )
+        if not kinds:
+            raise InputError(f"{records} holds no request that fits {model}: {skipped[0]}")
+        chosen = sorted(kinds.values(), key=lambda kind: -kind.requests)[:most]
+        if most == 1:
+            write_file(output, chosen[0].data, force=force)
+            return WarmupReport(output, (describe_file(output, chosen[0].data, chosen[0].signature),), tuple(skipped))
+        counts = {kind.file: kind.requests for kind in chosen}
+        write_folder(output, {kind.file: kind.data for kind in chosen}, requests=counts, force=force)
+        files = tuple(describe_file(output / kind.file, kind.data, kind.signature) for kind in chosen)
+        return WarmupReport(output, files, tuple(skipped))
 
 
 def _add(kinds: dict[RequestForm, _Kind], stored: StoredRequest, folder: Path, model: _Model) -> None:
@@ -108,6 +112,7 @@ class _Model:
 
     def __init__(self, path: Path, tags: Collection[str] | None) -> None:
         self._path = path
+        self._checker = RequestChecker(path, tags)
         self._known = None if is_frozen_graph(find_model_file(path)) else read_signatures(path, tags)
 
     def signature_for(self, request: PredictRequest) -> Signature:
@@ -127,4 +132,5 @@ class _Model:
         for spec in signature.inputs:
             if spec.name not in request.inputs:
                 raise SignatureError(f"it lacks input {spec.name!r}, {spec}")
+        self._checker.warnings(request)
         return signature

@@ -53,6 +53,7 @@ class WarmupFile:
         inputs: What it holds for each input.
         size_bytes: Its size.
         sha256: Its checksum.
+        warnings: What lint warns of: it may not warm up what it should.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class WarmupFile:
     inputs: tuple[InputSummary, ...]
     size_bytes: int
     sha256: str
+    warnings: tuple[str, ...] = ()
 
     def row(self) -> tuple[str, str, str, str]:
         """Its row of ``ROW_COLUMNS``."""
@@ -75,6 +77,7 @@ class WarmupFile:
             "output_filter": list(self.output_filter),
             "size_bytes": self.size_bytes,
             "sha256": self.sha256,
+            "warnings": list(self.warnings),
             "inputs": [
                 {
                     "name": each.name,
@@ -105,13 +108,12 @@ class WarmupReport:
     skipped: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON has it: of one file its own."""
-        whole = (
-            self.files[0].as_dict()
-            if self.path == self.files[0].path
-            else {"path": str(self.path), "requests": [file.as_dict() for file in self.files]}
-        )
-        return whole | ({"skipped": list(self.skipped)} if self.skipped else {})
+        """The report as JSON has it."""
+        return {
+            "path": str(self.path),
+            "files": [file.as_dict() for file in self.files],
+            "skipped": list(self.skipped),
+        }
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
@@ -125,7 +127,13 @@ class WarmupReport:
         )
 
 
-def describe_file(path: Path, data: bytes, signature: Signature, made_up: Collection[str] = ()) -> WarmupFile:
+def describe_file(
+    path: Path,
+    data: bytes,
+    signature: Signature,
+    made_up: Collection[str] = (),
+    warnings: tuple[str, ...] = (),
+) -> WarmupFile:
     """Reads a request back as a service will, and checks it once more against the signature.
 
     Args:
@@ -133,6 +141,7 @@ def describe_file(path: Path, data: bytes, signature: Signature, made_up: Collec
         data: The serialized request.
         signature: What the model takes.
         made_up: The inputs for which nothing was given.
+        warnings: What lint warns of.
 
     Raises:
         MessageError: It is no request.
@@ -151,6 +160,7 @@ def describe_file(path: Path, data: bytes, signature: Signature, made_up: Collec
         ),
         size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        warnings=warnings,
     )
 
 

@@ -20,7 +20,7 @@ from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.savedmodel.signatures import is_composite
 from tfkit.tensors import PREDICT_METHOD, Signature, TensorSpec
 from tfkit.warmup.files import read_warmup
-from tfkit.warmup.findings import Finding, error, note, warning
+from tfkit.warmup.findings import Finding, Severity, error, note, warning
 from tfkit.warmup.form import RequestForm
 from tfkit.warmup.value_checks import Span, check_values, span_of
 
@@ -29,6 +29,7 @@ _EVIDENCE = Path("assets.extra", "tfkit")
 _REPORT = "export.json"
 _MAX_REPORT_BYTES = 16 << 20
 _MOST_NAMES = 20
+DEFAULT_SIGNATURE = "default-signature"
 
 
 class RequestChecker:
@@ -36,16 +37,18 @@ class RequestChecker:
 
     Args:
         model: A SavedModel's folder, or a frozen graph's file.
+        tags: The metagraph's tags, all of them; ``None`` for ``serve``, or else the only metagraph there is.
 
     Raises:
         ModelError: There is no model, or a damaged one.
         MissingError: A file may not be read.
     """
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, tags: Collection[str] | None = None) -> None:
         self._model = model
+        self._tags = tags
         self._frozen = is_frozen_graph(find_model_file(model))
-        self._signatures = {} if self._frozen else read_signatures(model, None)
+        self._signatures = {} if self._frozen else read_signatures(model, tags)
         self._samples = {} if self._frozen else _sample_spans(model)
         self._domains: dict[str, dict[str, Domain]] = {}
 
@@ -91,6 +94,22 @@ class RequestChecker:
         yield from _check_rows(request, signature)
         yield from _check_outputs(request, signature)
 
+    def warnings(self, request: PredictRequest) -> tuple[str, ...]:
+        """What ``check`` warns of, for a request that is to become a warm-up file.
+
+        Raises:
+            SignatureError: The request would fail.
+            ModelError: As ``check`` does.
+        """
+        found = []
+        for each in self.check(request):
+            told = f"input {each.input!r}: {each.message}" if each.input else each.message
+            if each.severity is Severity.ERROR:
+                raise SignatureError(told, hint=each.hint)
+            if each.severity is Severity.WARNING:
+                found.append(told)
+        return tuple(found)
+
     def _signature(self, name: str, fetches: Sequence[str], inputs: Collection[str]) -> Signature:
         if self._frozen:
             return frozen_signature(self._model, fetches, inputs)
@@ -100,7 +119,7 @@ class RequestChecker:
         if self._frozen:
             return
         if not request.signature_name:
-            yield note("default-signature", f"no signature is named: the model's default, {signature.name!r}, is meant")
+            yield note(DEFAULT_SIGNATURE, f"no signature is named: the model's default, {signature.name!r}, is meant")
         if not is_predict(signature):
             yield error(
                 "unknown-signature",
@@ -116,14 +135,15 @@ class RequestChecker:
         if dtype_of(array) is not spec.dtype:
             yield error("wrong-dtype", f"dtype {dtype_of(array).short_name}: expected {spec}")
             return
-        domain = self._domains_of(signature).get(spec.name)
+        domain = self.domains_of(signature).get(spec.name)
         yield from check_values(spec.dtype, array, domain, self._samples.get((signature.name, spec.name)))
 
-    def _domains_of(self, signature: Signature) -> dict[str, Domain]:
+    def domains_of(self, signature: Signature) -> dict[str, Domain]:
+        """What values the inputs of a signature may take, as far as the graph says; it is read once."""
         if self._frozen:
             return {}
         if signature.name not in self._domains:
-            self._domains[signature.name] = input_domains(self._model, signature, None)
+            self._domains[signature.name] = input_domains(self._model, signature, self._tags)
         return self._domains[signature.name]
 
 

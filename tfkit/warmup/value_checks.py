@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
+from tfkit import proto
 from tfkit.arrays import Array
 from tfkit.graph.constants import MAX_VALUES
-from tfkit.graph.values import Domain, IntRange, Vocabulary
+from tfkit.graph.values import Domain, Examples, IntRange, Vocabulary
 from tfkit.tensors import DType
 from tfkit.warmup.findings import Finding, error, note, warning
 
@@ -60,6 +62,8 @@ def check_values(dtype: DType, array: Array, domain: Domain | None, samples: Spa
         yield from _check_range(array, domain)
     elif isinstance(domain, Vocabulary):
         yield from _check_keys(dtype, array, domain)
+    elif isinstance(domain, Examples) and dtype is DType.STRING:
+        yield from _check_examples(array)
     if samples is not None and dtype.is_float:
         yield from _check_scale(array, samples)
 
@@ -89,11 +93,12 @@ def _check_range(array: Array, domain: IntRange) -> Iterator[Finding]:
         return
     wrong = plain[(plain < domain.low) | (plain >= domain.high)]
     if wrong.size:
-        told = error if domain.closed else warning
+        told = error if domain.closed and domain.sure else warning
+        used = "them" if domain.sure else "some of the values"
         yield told(
             "out-of-range",
             f"{wrong.size} of {array.size} values, such as {_shown(wrong[0])}, are outside of {domain.low} to "
-            f"{domain.high - 1}: the model uses them as indices{'' if domain.closed else ', and ignores others'}",
+            f"{domain.high - 1}: the model uses {used} as indices{'' if domain.closed else ', and ignores others'}",
         )
 
 
@@ -111,9 +116,23 @@ def _check_keys(dtype: DType, array: Array, domain: Vocabulary) -> Iterator[Find
     shown = ", ".join(_shown(key) for key in domain.keys[:5] if not _is_long(key))
     known = f": the model knows {shown}{', ...' if len(domain.keys) > 5 else ''}" if shown else ""
     if unknown and domain.closed:
-        yield error("unknown-key", f"the model takes no {_shown(unknown[0])}{known}")
+        yield (error if domain.sure else warning)("unknown-key", f"the model takes no {_shown(unknown[0])}{known}")
     elif len(unknown) == len(values):
         yield note("unknown-key", f"no value is one that the model looks up, such as {_shown(unknown[0])}{known}")
+
+
+def _check_examples(array: Array) -> Iterator[Finding]:
+    for text in _distinct(DType.STRING, array):
+        try:
+            # Which an Example is as well: it is one without feature lists.
+            proto.message("tensorflow.SequenceExample").FromString(text)
+        except DecodeError:
+            yield error(
+                "no-example",
+                f"the model parses serialized tf.train.Examples, and {_shown(text)} is none",
+                "Give records of a TFRecord file, or random values.",
+            )
+            return
 
 
 def _takes(domain: Vocabulary, text: bytes) -> bool:

@@ -23,6 +23,8 @@ from tfkit.export.live.model import ModelOutput, as_array, check_dense
 from tfkit.export.names import Port, is_scope_name, scope_name, unique_names
 from tfkit.tensors import DType, TensorSpec
 
+# What Keras calls the class of such layers, which is not public: since 3.9, and before.
+_DATA_LAYERS = ("DataLayer", "TFDataLayer")
 _AUTOMATIC_NAME = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
 
 
@@ -111,11 +113,34 @@ class KerasModel:
                 layer.name = name
 
     def predict(self, arrays: Sequence[Array]) -> dict[str, Array]:
-        """Calls the model eagerly on arrays in the order of ``input_specs``; outputs by their own names."""
+        """Calls the model on arrays in the order of ``input_specs``; outputs by their own names.
+
+        Eagerly, but where that is not what Keras's own ``predict`` gives; see ``_casts_in_graphs``.
+        """
         tf = self._frameworks.tf
+
+        def call(*tensors: Any) -> dict[str, Any]:
+            return {output.port.name: tf.convert_to_tensor(output.tensor) for output in self.call(tensors)}
+
+        tensors = [tf.convert_to_tensor(array) for array in arrays]
         with quiet_logs():
-            outputs = self.call([tf.convert_to_tensor(array) for array in arrays])
-        return {output.port.name: as_array(tf.convert_to_tensor(output.tensor)) for output in outputs}
+            if self._casts_in_graphs():
+                with self.graph_scopes():
+                    outputs = tf.function(call, autograph=False)(*tensors)
+            else:
+                outputs = call(*tensors)
+        return {name: as_array(tensor) for name, tensor in outputs.items()}
+
+    def _casts_in_graphs(self) -> bool:
+        """Whether the model treats whole numbers otherwise in a graph than when it is called.
+
+        Keras's layers for pictures make floats of them in a graph, ``predict``'s too, and eagerly round back to the
+        numbers that came, whatever dtype they declare.
+        """
+        numbers = [spec for spec in self.input_specs if not (spec.dtype.is_float or spec.dtype is DType.STRING)]
+        return bool(numbers) and any(
+            each.__name__ in _DATA_LAYERS for layer in self._layers() for each in type(layer).__mro__
+        )
 
     def _layers(self) -> Sequence[Any]:
         return list(self._model._flatten_layers())  # noqa: SLF001  # Keras has no public way to nested layers

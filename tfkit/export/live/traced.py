@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from tfkit.export.live.model import LiveModel, ModelOutput
 from tfkit.export.names import Port, graph_names, is_graph_name, is_scope_name, rename_ports, scope_name
 from tfkit.tensors import Shape
 
+# Sizes to try for open dimensions are multiples of this: as many halvings as possible must suit them.
+_STEP = 64
 _FILE = "saved_model.pb"
 # Made by TensorFlow from the file before it was tidied, and optional: better none than one of another file.
 _FINGERPRINT = "fingerprint.pb"
@@ -87,7 +90,8 @@ class TracedModel:
             self.output_ports = tuple(ports)
             self.output_names = rename_ports("output", ports, self._renames)
             names = graph_names(list(self.output_names.values())).values()
-            return {name: _shaped(tf, output) for name, output in zip(names, outputs, strict=True)}
+            shaped = zip(names, outputs, self._known_shapes(outputs), strict=True)
+            return {name: _shaped(tf, output, shape) for name, output, shape in shaped}
 
         specs = {
             argument: tf.TensorSpec(spec.shape, tf.dtypes.as_dtype(int(spec.dtype)), name=argument)
@@ -103,6 +107,48 @@ class TracedModel:
                 f"model {self._model.name!r} cannot be made a graph: {first_line(error)}",
                 hint="Its call must work under tf.function; TFKIT_DEBUG=1 shows where it fails.",
             ) from error
+
+    def _known_shapes(self, outputs: Sequence[ModelOutput]) -> list[Shape | None]:
+        """The outputs' shapes as Keras knows them, without the sizes that follow from what a request chooses.
+
+        Some of Keras's layers state such a size as if it were fixed: that of the keys in attention scores as that of
+        the queries. Where TensorFlow cannot tell, the model is traced for another size of its open dimensions.
+        """
+        tf = self._frameworks.tf
+        known = [output.shape for output in outputs]
+        is_open = any(spec.shape is not None and None in spec.shape[1:] for spec in self._model.input_specs)
+        unsure = [
+            shape is not None and not _says(tf.convert_to_tensor(output.tensor).shape, shape)
+            for output, shape in zip(outputs, known, strict=True)
+        ]
+        if not (is_open and any(unsure)):
+            return known
+        tried = self._shapes_for(_size_beside(known))
+        return [
+            shape if shape is None or not is_unsure else _agreed(shape, other)
+            for shape, is_unsure, other in zip(known, unsure, tried or [None] * len(known), strict=True)
+        ]
+
+    def _shapes_for(self, size: int) -> list[Any] | None:
+        """The outputs' shapes for a size of all open dimensions but the batch; ``None`` if the model cannot take it."""
+        tf = self._frameworks.tf
+        specs = [
+            tf.TensorSpec(
+                spec.shape and [*spec.shape[:1], *(size if each is None else each for each in spec.shape[1:])],
+                tf.dtypes.as_dtype(int(spec.dtype)),
+            )
+            for spec in self._model.input_specs
+        ]
+
+        def run(*tensors: Any) -> list[Any]:
+            return [tf.convert_to_tensor(output.tensor) for output in self._model.call(tensors)]
+
+        try:
+            with tf.init_scope():
+                traced = tf.function(run, autograph=False).get_concrete_function(*specs)
+        except Exception:  # noqa: BLE001  # a size that does not suit the model raises anything, and is no error
+            return None
+        return [each.shape for each in traced.structured_outputs]
 
     def tables(self) -> list[Any]:
         """The lookup tables that the function uses: TensorFlow saves them only where something holds them."""
@@ -169,10 +215,34 @@ def _graph_names_of(variables: Sequence[Any]) -> Iterator[None]:
             variable._handle_name = name  # noqa: SLF001
 
 
-def _shaped(tf: Any, output: ModelOutput) -> Any:
-    """The output with the shape that Keras knows: TensorFlow forgets it in loops and reshapes."""
+def _size_beside(shapes: Sequence[Shape | None]) -> int:
+    """A size for open dimensions that none of the shapes has, so that one that follows it shows."""
+    taken = {size for shape in shapes for size in shape or ()}
+    return next(size for size in itertools.count(_STEP, _STEP) if size not in taken)
+
+
+def _says(shape: Any, known: Shape) -> bool:
+    """Whether TensorFlow knows all of a shape that Keras does."""
+    return shape.rank == len(known) and all(
+        size is None or own is not None for own, size in zip(shape.as_list(), known, strict=True)
+    )
+
+
+def _agreed(shape: Shape, tried: Any) -> Shape:
+    """A shape without the sizes that another trace denies; without all but the batch where there is none."""
+    if tried is None:
+        return (*shape[:1], *(None for _ in shape[1:]))
+    if tried.rank != len(shape):
+        return shape
+    return tuple(
+        None if other is not None and other != size else size
+        for size, other in zip(shape, tried.as_list(), strict=True)
+    )
+
+
+def _shaped(tf: Any, output: ModelOutput, shape: Shape | None) -> Any:
+    """The output with a shape that is known of it: TensorFlow forgets it in loops and reshapes."""
     tensor = tf.convert_to_tensor(output.tensor)
-    shape: Shape | None = output.shape
     if shape is not None and tensor.shape.is_compatible_with(shape):
         tensor.set_shape(shape)
     return tensor

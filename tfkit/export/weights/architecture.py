@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,8 +91,12 @@ class CodeArchitecture:
         own = [name for name, each in members.items() if _is_own(frameworks, each, module)]
         raise InputError(
             f"{self.path} does not say which model is meant: it has {_list(own)}",
-            hint=f"Name one of them: --model {self.path}:{next(iter(found.values()))[0] if found else 'NAME'}",
+            hint=f"Name one of them: {self._option(next(iter(found.values()))[0] if found else 'NAME')}",
         )
+
+    def _option(self, name: str) -> str:
+        """The option that names something in the file, for a shell."""
+        return shlex.join(("--model", f"{self.path}:{name}"))
 
     def _make(self, frameworks: Frameworks, name: str, thing: Any) -> Any:
         if live_kind(frameworks, thing):
@@ -102,7 +107,7 @@ class CodeArchitecture:
         if needed:
             raise InputError(
                 f"{self.path}: {name} needs arguments ({', '.join(needed)}): {_WANTED}",
-                hint=f"Write a function that gives them, and name it: --model {self.path}:build",
+                hint=f"Write a function that gives them, and name it: {self._option('build')}",
             )
         with self.file.told("built"):
             model = thing()
