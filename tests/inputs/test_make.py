@@ -351,10 +351,10 @@ class TestFiles:
 
     def test_rows_of_literals_and_requests_are_told_from_samples(self, tmp_path, rows):
         (tmp_path / "r.bin").write_bytes(encode_request(PredictRequest({"x": np.zeros((3, 2), np.float32)})))
-        assert given_rows(parse_inputs(["x=[[1, 2], [3, 4]]"]), one()) == 2
-        assert given_rows(parse_inputs([f"@{tmp_path}/r.bin"]), one()) == 3
-        assert given_rows(parse_inputs([f"x=@{rows}"]), one()) is None
-        assert given_rows(parse_inputs(["x=random"]), one()) is None
+        assert given_rows(parse_inputs(["x=[[1, 2], [3, 4]]"]), one()) == {2}
+        assert given_rows(parse_inputs([f"@{tmp_path}/r.bin"]), one()) == {3}
+        assert given_rows(parse_inputs([f"x=@{rows}"]), one()) == set()
+        assert given_rows(parse_inputs(["x=random"]), one()) == set()
 
     @pytest.mark.parametrize(
         ("name", "content", "message"),

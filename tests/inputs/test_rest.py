@@ -53,7 +53,7 @@ def test_a_body_is_a_whole_request(body):
     options = parse_inputs([f"@{body({'signature_name': 'words', 'instances': [[1, 2], [3, 4]]})}"])
     assert given_request(options).signature_name == "words"
     signature = Signature("words", (TensorSpec("x", DType.FLOAT, (None, 2)),), ())
-    assert given_rows(options, signature) == 2
+    assert given_rows(options, signature) == {2}
 
 
 def test_a_body_for_one_input_is_told_how_it_is_given(body, make):

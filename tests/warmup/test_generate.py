@@ -82,6 +82,14 @@ def test_samples_give_one_row_and_literals_all_of_theirs(model, output, images):
     assert [len(request.inputs[name]) for name in ("images", "ids", "word")] == [3, 3, 3]
 
 
+def test_given_values_of_unequal_numbers_keep_theirs(model, output):
+    """As the nodes and the edges of a graph have them; that they are unequal is told."""
+    (report,) = make_warmup(model, output, inputs={"images": np.zeros((2, 4)), "ids": np.arange(3)}).files
+    held = {name: len(array) for name, array in read_warmup(output).inputs.items()}
+    assert held == {"images": 2, "ids": 3, "word": 3}
+    assert "the inputs have unequal numbers of rows" in "".join(report.warnings)
+
+
 def test_values_can_be_given_from_python(model, output):
     values = {"images": np.ones((2, 4)), "ids": [0, 1], "word": np.array(["a", "b"])}
     make_warmup(model, output, inputs=values)

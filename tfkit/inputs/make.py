@@ -146,8 +146,8 @@ def random_for_missing(options: Sequence[InputOption], signature: Signature) -> 
     )
 
 
-def given_rows(options: Sequence[InputOption], signature: Signature) -> int | None:
-    """The rows of literals and whole requests, which are meant as they are; ``None`` where there are none.
+def given_rows(options: Sequence[InputOption], signature: Signature) -> frozenset[int]:
+    """How many rows literals and whole requests have, which are meant as they are; several where that differs.
 
     Files of samples do not count: of them a batch takes the first rows.
     """
@@ -157,7 +157,7 @@ def given_rows(options: Sequence[InputOption], signature: Signature) -> int | No
         for spec in signature.inputs
         if spec.name in given and _is_exact(given[spec.name].option)
     }
-    return _rows(exact, signature) if _batched(exact, signature) else None
+    return frozenset(len(array) for array in _batched(exact, signature))
 
 
 def given_request(options: Sequence[InputOption]) -> RequestHead | None:

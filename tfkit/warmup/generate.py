@@ -191,11 +191,10 @@ class _Maker:
         options = tuple(each for each in self._options if each.name in taken or each.name not in self._inputs)
         made_up = random_for_missing(options, signature)
         options = (*options, *made_up)
-        size = wish.batch_size
         arrays = make_inputs(
             options,
             signature,
-            batch_size=size if size is not None else given_rows(options, signature) or 1,
+            batch_size=wish.batch_size if wish.batch_size is not None else _rows_of(options, signature),
             seed=self._seed,
             unknown_dim=self._unknown_dim,
             domains=self._bounds(options, signature),
@@ -214,6 +213,15 @@ class _Maker:
         zeros = {option.name for option in options if isinstance(option.source, ZerosSource)}
         parsed = any(spec.name in zeros and spec.dtype is DType.STRING for spec in signature.inputs)
         return self._checker.domains_of(signature) if drawn or parsed else {}
+
+
+def _rows_of(options: Sequence[InputOption], signature: Signature) -> int | None:
+    """The rows of a request where none are asked for: those of given values.
+
+    ``None`` where these differ: each keeps its own, as the nodes and the edges of a graph have.
+    """
+    given = given_rows(options, signature)
+    return None if len(given) > 1 else max(given, default=1) or 1
 
 
 def _distinct(maker: _Maker, wishes: Sequence[_Wish], folder: Path) -> Iterator[tuple[bytes, WarmupFile]]:
