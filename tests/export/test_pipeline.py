@@ -136,6 +136,7 @@ def test_an_input_without_effect_is_noted(in_keras, tmp_path):
 def test_samples_say_that_a_subclassed_model_takes_whole_numbers(in_keras, tmp_path):
     report = in_keras(export, "subclassed_of_integers", tmp_path / "model", inputs={"tokens": np.array([[1, 2, 3]])})
     assert [str(spec) for spec in report.signature.inputs] == ["int64[?, 3]"]
+    assert "sizes beside the batch are the samples': tokens [3]; for open ones" in report.notes[0]
 
 
 def test_a_dtype_that_is_assumed_is_warned_of(in_keras, tmp_path):

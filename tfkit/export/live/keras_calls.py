@@ -157,13 +157,18 @@ def _plan_from_samples(model: Any, samples: Mapping[str, Array], arguments: Sequ
         InputShape(_sample_dtype(model, array), (None, *array.shape[1:]) if array.ndim else ())
         for array in samples.values()
     )
-    if set(names) <= set(arguments):
-        return CallPlan(
-            names, ((),) * len(names), specs, lambda tensors: _call_by_name(model, names, tensors, arguments[0])
-        )
-    return CallPlan(
-        names, ((),) * len(names), specs, lambda tensors: model(dict(zip(names, tensors, strict=True)), training=False)
+    fixed = [f"{name} {list(spec.shape[1:])}" for name, spec in zip(names, specs, strict=True) if len(spec.shape) > 1]
+    note = (
+        f"sizes beside the batch are the samples': {', '.join(fixed)}; "
+        "for open ones, export a keras.Model that calls it on keras.Input((None, ...))"
     )
+
+    def call(tensors: Sequence[Any]) -> Any:
+        if set(names) <= set(arguments):
+            return _call_by_name(model, names, tensors, arguments[0])
+        return model(dict(zip(names, tensors, strict=True)), training=False)
+
+    return CallPlan(names, ((),) * len(names), specs, call, notes=(note,) if fixed else ())
 
 
 def _sample_dtype(model: Any, array: Array) -> str:
