@@ -24,7 +24,10 @@ from tfkit.inputs.opening import opened, readable, readable_size
 _NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER_BYTES = 1 << 16
 _MAX_ARRAY_BYTES = 1 << 62  # numpy's own limit, which it sees even beside a dimension of 0
-_PICKLED = "Save text as a numpy 'S' or 'U' array: np.save(path, array.astype('S')); pickled objects are never loaded."
+_PICKLED = (
+    "Pickled objects are never loaded. Save text as a numpy 'S' array: np.save(path, array.astype('S')). Of pictures "
+    'and other bytes that would drop zeros at the end: give them as JSON, {"b64": "..."}, or in a TFRecord file.'
+)
 
 
 def read_npy(path: Path) -> Array:
