@@ -109,6 +109,7 @@ def run(
         list[str] | None,
         typer.Option(
             "--input",
+            "-i",
             metavar="NAME=VALUE",
             help="What to compare on: @FILE.npy, random, random:LO:HI, zeros or JSON, by the signature's names.",
             show_default="random",
