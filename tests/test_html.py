@@ -12,6 +12,7 @@ import pytest
 from tfkit.bundle.report import FAILED, BundleCheck, BundledFile, BundleReport, BundleStep
 from tfkit.compat.tolerance import Tolerance
 from tfkit.eas.messages import PredictRequest
+from tfkit.errors import TfkitError
 from tfkit.export.everywhere import EverywhereReport, ProcessorExport
 from tfkit.export.report import ExportedSignature, ExportReport, OutputCheck, SelfCheck, Source
 from tfkit.html import page
@@ -52,7 +53,11 @@ REPORTS: dict[str, Shown] = {
     "signature": exported().signature,
     "export": exported(),
     "exports": EverywhereReport(
-        PATH, Source("keras", BAD), (), (), (ProcessorExport(BAD, exported()), ProcessorExport(BAD, None, BAD))
+        PATH,
+        Source("keras", BAD),
+        (),
+        (),
+        (ProcessorExport(BAD, exported()), ProcessorExport(BAD, None, TfkitError(BAD))),
     ),
     "warm-up": WarmupReport(PATH, (WarmupFile(PATH, BAD, (BAD,), (), 1, BAD),), (BAD,)),
     "proof": proved(),

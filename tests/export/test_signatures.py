@@ -47,12 +47,13 @@ def test_one_is_picked_and_renamed(fixture: Fixture, tmp_path: Path) -> None:
     np.testing.assert_allclose(came["probabilities"], case.outputs["scores"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("merge", [["branch", "echo_DT_FLOAT"], ["echo_DT_FLOAT", "branch"]])
 @pytest.mark.parametrize("fixture", [OLDEST, NEWEST], ids=str)
-def test_several_become_one_and_share_inputs(fixture: Fixture, tmp_path: Path) -> None:
-    """Both take a vector called x: it is fed once."""
+def test_several_become_one_and_share_inputs(fixture: Fixture, merge: list[str], tmp_path: Path) -> None:
+    """Both take a vector called x, one of them any x: it is fed once."""
     installed_runtime(PROCESSOR)
     export_model(
-        fixture.model, tmp_path / "out", processor=PROCESSOR, signature="both", merge=["branch", "echo_DT_FLOAT"],
+        fixture.model, tmp_path / "out", processor=PROCESSOR, signature="both", merge=merge,
         rename={"branch:y": "chosen", "echo_DT_FLOAT:y": "same"},
     )  # fmt: skip
     (signature,) = read_signatures(tmp_path / "out").values()

@@ -161,7 +161,7 @@ def _as_one(chosen: ChosenSignature, known: Mapping[str, Signature]) -> Signatur
         own = known[part.signature]
         for spec in own.inputs:
             new = replace(spec, name=part.inputs[spec.name])
-            if inputs.setdefault(new.name, new) != new and str(inputs[new.name]) != str(new):
+            if not _are_one(inputs.setdefault(new.name, new), new):
                 raise SignatureError(
                     f"input {new.name!r} is {new} in signature {part.signature!r}, and {inputs[new.name]} in another: "
                     "they cannot be one",
@@ -170,6 +170,12 @@ def _as_one(chosen: ChosenSignature, known: Mapping[str, Signature]) -> Signatur
         outputs |= {new: replace(own.output(old), name=new) for old, new in part.outputs.items()}
     method = known[chosen.parts[-1].signature].method
     return Signature(chosen.name, _by_name(inputs), _by_name(outputs), method)
+
+
+def _are_one(first: TensorSpec, second: TensorSpec) -> bool:
+    """Whether one value can be fed to both inputs; a shape of unknown rank goes with any."""
+    same_shape = first.shape == second.shape or None in (first.shape, second.shape)
+    return first.dtype is second.dtype and same_shape
 
 
 def _by_name(specs: Mapping[str, TensorSpec]) -> tuple[TensorSpec, ...]:
