@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfkit import proto
+from tfkit.graph.nodes import Node, Tensor
 from tfkit.lower.flat import FlatModel, FlatSignature, read_flat
 
 
@@ -64,15 +65,19 @@ def read_chosen(
 
 def _merged(model: FlatModel, chosen: ChosenSignature) -> FlatSignature:
     merged = FlatSignature(proto.message("tensorflow.SignatureDef")(), {}, {})
-    shared = {}
+    shared: dict[Node, list[Tensor]] = {}
     for part in chosen.parts:
         own = model.signatures[part.signature]
         merged.message.method_name = own.message.method_name
         for name, tensor in own.inputs.items():
             new = part.inputs.get(name, name)
-            if new in merged.inputs and merged.inputs[new] != tensor:
-                shared[tensor.node] = [merged.inputs[new]]
+            before = merged.inputs.get(new, tensor)
+            if before != tensor and not merged.message.inputs[new].tensor_shape.unknown_rank:
+                shared[tensor.node] = [before]
                 continue
+            if before != tensor:  # one that takes any shape goes on with the other
+                shared = {node: [tensor] if took == [before] else took for node, took in shared.items()}
+                shared[before.node] = [tensor]
             merged.inputs[new] = tensor
             merged.message.inputs[new].CopyFrom(own.message.inputs[name])
         for name, tensor in own.outputs.items():

@@ -161,12 +161,14 @@ def _as_one(chosen: ChosenSignature, known: Mapping[str, Signature]) -> Signatur
         own = known[part.signature]
         for spec in own.inputs:
             new = replace(spec, name=part.inputs[spec.name])
-            if not _are_one(inputs.setdefault(new.name, new), new):
+            before = inputs.get(new.name, new)
+            if not _are_one(before, new):
                 raise SignatureError(
-                    f"input {new.name!r} is {new} in signature {part.signature!r}, and {inputs[new.name]} in another: "
+                    f"input {new.name!r} is {new} in signature {part.signature!r}, and {before} in another: "
                     "they cannot be one",
                     hint=f"Give one of them another name: --rename {part.signature}:{spec.name}=NEW.",
                 )
+            inputs[new.name] = new if before.shape is None else before
         outputs |= {new: replace(own.output(old), name=new) for old, new in part.outputs.items()}
     method = known[chosen.parts[-1].signature].method
     return Signature(chosen.name, _by_name(inputs), _by_name(outputs), method)
