@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tfkit.processors.catalogue import Processor
 
 _HELP = "A processor, any number of times; 'tensorflow_cpu_*' means all that fit, 'all' every one of EAS's."
 
@@ -27,10 +30,17 @@ ProcessorOptions = Annotated[
 
 def install_provers(names: Iterable[str]) -> None:
     """Installs the runtimes that prove what is made for processors, each named in full, unless they are here."""
-    from tfkit.cli.progress import install_progress
     from tfkit.export.proving import runtimes_to_install
+    from tfkit.processors.catalogue import find_processor
+
+    install(map(find_processor, runtimes_to_install(names)))
+
+
+def install(processors: Iterable[Processor]) -> None:
+    """Installs the runtimes of processors, with a bar for each."""
+    from tfkit.cli.progress import install_progress
     from tfkit.processors.install import install_runtime
 
-    for name in runtimes_to_install(names):
-        with install_progress(name) as progress:
-            install_runtime(name, progress=progress)
+    for processor in processors:
+        with install_progress(processor.name) as progress:
+            install_runtime(processor, progress=progress)

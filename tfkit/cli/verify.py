@@ -135,15 +135,11 @@ def run(
 
 
 def _install(names: Sequence[str]) -> None:
-    from tfkit.cli.progress import install_progress
+    from tfkit.cli.processors import install
     from tfkit.processors.catalogue import INSTALLED, select_processors
-    from tfkit.processors.install import install_runtime
     from tfkit.processors.libraries import is_installed
 
-    for processor in select_processors(names):
-        if processor.name != INSTALLED and not is_installed(processor):
-            with install_progress(processor.name) as progress:
-                install_runtime(processor, progress=progress)
+    install(each for each in select_processors(names) if each.name != INSTALLED and not is_installed(each))
 
 
 def _print_report(report: VerifyReport, *, verbose: bool) -> None:

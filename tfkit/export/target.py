@@ -16,6 +16,7 @@ from pathlib import Path
 from tfkit.errors import InputError, MissingError, TfkitError, UsageError
 from tfkit.export.interrupts import Interrupts
 from tfkit.savedmodel.files import link_or_copy
+from tfkit.warmup.files import folder_made
 
 _PLAIN = ".plain"
 MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -71,32 +72,37 @@ def staged_folder(target: Path, *, force: bool, publish: Callable[[Path, Path], 
         MissingError: There is no permission or no space.
         InputError: Something else appeared at ``target`` meanwhile.
     """
-    made: list[Path] = []
-    staged: Path | None = None
-    lock: int | None = None
     with Interrupts() as interrupts:
         try:
-            _make_parents(target.parent, made)
-            with _locked(target.parent) as locked:
-                if locked:
-                    _remove_stale(target)
-                staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tfkit", dir=target.parent))
-                lock = _lock(staged)
-            staged.chmod(0o777 & ~_umask())
-            with interrupts.allowed():
-                yield staged
-            if publish is None:
-                _publish(staged, target, force=force)
-            else:
-                publish(staged, target)
+            with folder_made(target.parent), _folder_beside(target) as staged:
+                with interrupts.allowed():
+                    yield staged
+                if publish is None:
+                    _publish(staged, target, force=force)
+                else:
+                    publish(staged, target)
         except OSError as error:
             raise describe_os_error(error, target) from error
-        finally:
-            if staged is not None and staged.exists():
-                shutil.rmtree(staged)
-            if lock is not None:
-                os.close(lock)
-            _remove_empty(made)
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """A new folder beside one, locked as long as the block runs; what is left of it goes, and what others left."""
+    staged: Path | None = None
+    lock: int | None = None
+    try:
+        with _locked(target.parent) as locked:
+            if locked:
+                _remove_stale(target)
+            staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tfkit", dir=target.parent))
+            lock = _lock(staged)
+        staged.chmod(0o777 & ~_umask())
+        yield staged
+    finally:
+        if staged is not None and staged.exists():
+            shutil.rmtree(staged)
+        if lock is not None:
+            os.close(lock)
 
 
 @contextmanager
@@ -194,23 +200,6 @@ def describe_os_error(error: OSError, path: Path) -> TfkitError:
     if error.errno in _NO_PERMISSION:
         return MissingError(f"{path} cannot be written: {reason}", hint="Choose a folder that you may write to.")
     return InputError(f"{path} cannot be written: {reason}")
-
-
-def _make_parents(folder: Path, made: list[Path]) -> None:
-    """Makes a folder and those above it; notes what was made, innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        try:
-            each.mkdir()
-        except FileExistsError:
-            continue  # somebody else was quicker
-        made.insert(0, each)
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def _publish(staged: Path, target: Path, *, force: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from tfkit.compat.drawing import Runner
@@ -70,13 +71,17 @@ def verify_model(
         >>> tfkit.verify_model("build/m115", processors=["tensorflow_cpu_1.15"]).verdict  # doctest: +SKIP
         "equal to the source's recorded outputs, within what is allowed"
     """
-
-    def compare(answers: str | Path | Runner | None, name: str, chosen: str | None) -> VerifyReport:
+    opened: AbstractContextManager[tuple[str | Path | Runner | None, str | None]] = nullcontext((reference, signature))
+    if reference is not None and not callable(reference) and is_source(Path(reference)):
+        first = next(iter(find_models(Path(model), select_processors(processors)).values()))
+        opened = open_reference(Path(reference), first, signature, tags)
+        reference_name = reference_name or str(reference)
+    with opened as (answers, chosen):
         return compare_runtimes(
             Path(model),
             processors=processors,
             reference=answers,
-            reference_name=name,
+            reference_name=reference_name,
             inputs=inputs,
             warm_up=warm_up,
             signature=chosen,
@@ -89,9 +94,3 @@ def verify_model(
             device=device,
             progress=progress,
         )
-
-    if reference is None or callable(reference) or not is_source(Path(reference)):
-        return compare(reference, reference_name, signature)
-    first = next(iter(find_models(Path(model), select_processors(processors)).values()))
-    with open_reference(Path(reference), first, signature, tags) as (runner, chosen):
-        return compare(runner, reference_name or str(reference), chosen)

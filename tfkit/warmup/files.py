@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,18 +135,32 @@ def parents_made(path: Path) -> Iterator[None]:
         InputError: There is a file in the place of one of them.
         MissingError: No permission.
     """
-    folder = Path(os.path.realpath(path)).parent
-    made: list[Path] = []
-    try:
+    with ExitStack() as stack:
         try:
-            for each in reversed((folder, *folder.parents)):
-                if not each.is_dir():
-                    each.mkdir(exist_ok=True)
-                    made.append(each)
+            stack.enter_context(folder_made(Path(os.path.realpath(path)).parent))
         except PermissionError:
             raise MissingError(f"{path} cannot be written: permission denied") from None
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+        yield
+
+
+@contextmanager
+def folder_made(folder: Path) -> Iterator[None]:
+    """Makes a folder and those above it that are missing; where the block fails, those that are empty go again.
+
+    Raises:
+        OSError: One cannot be made.
+    """
+    made: list[Path] = []
+    try:
+        for each in reversed((folder, *folder.parents)):
+            if each.is_dir():
+                continue
+            if each.exists():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(each))
+            each.mkdir(exist_ok=True)
+            made.append(each)
         yield
     except BaseException:
         for each in reversed(made):

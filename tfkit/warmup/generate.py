@@ -24,9 +24,8 @@ from tfkit.inputs import (
 )
 from tfkit.inputs.files import RequestHead
 from tfkit.inputs.options import RandomSource, ZerosSource
-from tfkit.savedmodel.files import find_model_file
-from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
-from tfkit.savedmodel.reader import find_signature, read_signatures
+from tfkit.savedmodel.frozen import frozen_signature
+from tfkit.savedmodel.reader import find_signature
 from tfkit.savedmodel.signatures import check_dense, is_composite
 from tfkit.tensors import SERVE_TAG, DType, Signature
 from tfkit.warmup.files import check_target, parents_made, write_file
@@ -148,24 +147,22 @@ class _Maker:
         self._seed = seed
         self._unknown_dim = unknown_dim
         self._sample = given_request(options)
-        self._frozen = is_frozen_graph(find_model_file(model))
-        self._known = {} if self._frozen else read_signatures(model, tags)
         self._checker = RequestChecker(model, tags)
         self._inputs: set[str] = set()  # of all the signatures together
 
     def signatures(self, outputs: Sequence[str] | None) -> tuple[Signature, ...]:
         """The signatures that are asked for; a frozen graph has one for each set of outputs."""
-        if self._frozen:
+        if self._checker.frozen:
             return (_frozen_signature(self._model, self._options, self._sample, self._names[0], outputs),)
-        if ALL in self._names and ALL not in self._known:
+        if ALL in self._names and ALL not in self._checker.signatures:
             chosen = [
                 each
-                for each in self._known.values()
+                for each in self._checker.signatures.values()
                 if is_predict(each) and not any(map(is_composite, (*each.inputs, *each.outputs)))
             ]
         else:
             sample_name = self._sample.signature_name if self._sample is not None else ""
-            chosen = [find_signature(self._known, name or sample_name) for name in self._names]
+            chosen = [find_signature(self._checker.signatures, name or sample_name) for name in self._names]
         for each in chosen:
             check_dense(each)
         if not chosen:

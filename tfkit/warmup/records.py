@@ -9,9 +9,6 @@ from pathlib import Path
 from tfkit.arrays import check_array
 from tfkit.eas.messages import PredictRequest, decode_request
 from tfkit.errors import InputError, SignatureError, UsageError
-from tfkit.savedmodel.files import find_model_file
-from tfkit.savedmodel.frozen import frozen_signature, is_frozen_graph
-from tfkit.savedmodel.reader import find_signature, read_signatures
 from tfkit.tensors import SERVE_TAG, Signature
 from tfkit.warmup.files import check_target, parents_made, read_warmup_body, write_file
 from tfkit.warmup.folder import StoredRequest, read_folder, write_folder
@@ -111,9 +108,7 @@ class _Model:
     """What the model takes."""
 
     def __init__(self, path: Path, tags: Collection[str] | None) -> None:
-        self._path = path
         self._checker = RequestChecker(path, tags)
-        self._known = None if is_frozen_graph(find_model_file(path)) else read_signatures(path, tags)
 
     def signature_for(self, request: PredictRequest) -> Signature:
         """The signature that answers a request.
@@ -121,10 +116,7 @@ class _Model:
         Raises:
             SignatureError: The request does not fit it.
         """
-        if self._known is None:
-            signature = frozen_signature(self._path, request.output_filter, set(request.inputs))
-        else:
-            signature = find_signature(self._known, request.signature_name)
+        signature = self._checker.signature(request.signature_name, request.output_filter, set(request.inputs))
         for name in request.output_filter:
             signature.output(name)
         for name, array in request.inputs.items():

@@ -39,6 +39,10 @@ class RequestChecker:
         model: A SavedModel's folder, or a frozen graph's file.
         tags: The metagraph's tags, all of them; ``None`` for ``serve``, or else the only metagraph there is.
 
+    Attributes:
+        frozen: Whether the model is a frozen graph.
+        signatures: The SavedModel's, by name; none of a frozen graph.
+
     Raises:
         ModelError: There is no model, or a damaged one.
         MissingError: A file may not be read.
@@ -47,22 +51,22 @@ class RequestChecker:
     def __init__(self, model: Path, tags: Collection[str] | None = None) -> None:
         self._model = model
         self._tags = tags
-        self._frozen = is_frozen_graph(find_model_file(model))
-        self._signatures = {} if self._frozen else read_signatures(model, tags)
-        self._samples = {} if self._frozen else _sample_spans(model)
+        self.frozen = is_frozen_graph(find_model_file(model))
+        self.signatures = {} if self.frozen else read_signatures(model, tags)
+        self._samples = {} if self.frozen else _sample_spans(model)
         self._domains: dict[str, dict[str, Domain]] = {}
 
     def complete(self, form: RequestForm) -> RequestForm:
         """A form with nothing left to defaults, where its signature is known."""
         try:
-            return form.within(self._signature(form.signature_name, form.fetches, [each.name for each in form.inputs]))
+            return form.within(self.signature(form.signature_name, form.fetches, [each.name for each in form.inputs]))
         except SignatureError:
             return form
 
     def differs_in_batch(self, form: RequestForm, other: RequestForm) -> bool:
         """Whether two forms of requests differ in nothing but the batch size."""
         try:
-            signature = find_signature(self._signatures, form.signature_name)
+            signature = find_signature(self.signatures, form.signature_name)
         except SignatureError:
             return False
         batched = {spec.name for spec in signature.inputs if spec.shape is not None and spec.shape[:1] == (None,)}
@@ -80,9 +84,9 @@ class RequestChecker:
             ModelError: The model's graph is damaged, or a vocabulary file is missing.
         """
         try:
-            signature = self._signature(request.signature_name, request.output_filter, request.inputs)
+            signature = self.signature(request.signature_name, request.output_filter, request.inputs)
         except SignatureError as problem:
-            code = "unknown-output" if self._frozen else "unknown-signature"
+            code = "unknown-output" if self.frozen else "unknown-signature"
             yield error(code, problem.message, problem.hint)
             return
         yield from self._check_signature(request, signature)
@@ -110,13 +114,18 @@ class RequestChecker:
                 found.append(told)
         return tuple(found)
 
-    def _signature(self, name: str, fetches: Sequence[str], inputs: Collection[str]) -> Signature:
-        if self._frozen:
+    def signature(self, name: str, fetches: Sequence[str], inputs: Collection[str]) -> Signature:
+        """The signature that a request means; that of a frozen graph takes and gives what the request names.
+
+        Raises:
+            SignatureError: There is none.
+        """
+        if self.frozen:
             return frozen_signature(self._model, fetches, inputs)
-        return find_signature(self._signatures, name)
+        return find_signature(self.signatures, name)
 
     def _check_signature(self, request: PredictRequest, signature: Signature) -> Iterator[Finding]:
-        if self._frozen:
+        if self.frozen:
             return
         if not request.signature_name:
             yield note(DEFAULT_SIGNATURE, f"no signature is named: the model's default, {signature.name!r}, is meant")
@@ -140,7 +149,7 @@ class RequestChecker:
 
     def domains_of(self, signature: Signature) -> dict[str, Domain]:
         """What values the inputs of a signature may take, as far as the graph says; it is read once."""
-        if self._frozen:
+        if self.frozen:
             return {}
         if signature.name not in self._domains:
             self._domains[signature.name] = input_domains(self._model, signature, self._tags)
